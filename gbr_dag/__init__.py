@@ -1,0 +1,96 @@
+"""Fit very many small models at once, as a graph of plain functions asked for outputs by name.
+
+Public names are imported when first used, so ``import gbr_dag`` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gbr_dag.datasets import load_flights
+    from gbr_dag.drivers.groupby import GroupByDriver, fit_groups, fit_metadata
+    from gbr_dag.drivers.predictions import predictions
+    from gbr_dag.errors import (
+        CycleError,
+        DataWarning,
+        DuplicateNameError,
+        GbrDagError,
+        GraphError,
+        InputError,
+        MissingExtraError,
+        MissingInputError,
+        UnknownArgumentError,
+        UnknownNameError,
+    )
+    from gbr_dag.graph import Driver, Plan
+    from gbr_dag.tables import FitStatus, explain_status
+
+__all__ = [
+    "CycleError",
+    "DataWarning",
+    "Driver",
+    "DuplicateNameError",
+    "FitStatus",
+    "GbrDagError",
+    "GraphError",
+    "GroupByDriver",
+    "InputError",
+    "MissingExtraError",
+    "MissingInputError",
+    "Plan",
+    "UnknownArgumentError",
+    "UnknownNameError",
+    "__version__",
+    "explain_status",
+    "fit_groups",
+    "fit_metadata",
+    "load_flights",
+    "predictions",
+]
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "CycleError": "gbr_dag.errors",
+    "DataWarning": "gbr_dag.errors",
+    "Driver": "gbr_dag.graph",
+    "DuplicateNameError": "gbr_dag.errors",
+    "FitStatus": "gbr_dag.tables",
+    "GbrDagError": "gbr_dag.errors",
+    "GraphError": "gbr_dag.errors",
+    "GroupByDriver": "gbr_dag.drivers.groupby",
+    "InputError": "gbr_dag.errors",
+    "MissingExtraError": "gbr_dag.errors",
+    "MissingInputError": "gbr_dag.errors",
+    "Plan": "gbr_dag.graph",
+    "UnknownArgumentError": "gbr_dag.errors",
+    "UnknownNameError": "gbr_dag.errors",
+    "explain_status": "gbr_dag.tables",
+    "fit_groups": "gbr_dag.drivers.groupby",
+    "fit_metadata": "gbr_dag.drivers.groupby",
+    "load_flights": "gbr_dag.datasets",
+    "predictions": "gbr_dag.drivers.predictions",
+}
+
+# In a checkout nodes/ and drivers/ lie beside this folder, in an installed package inside it.
+_HERE = Path(__file__).resolve().parent
+if not (_HERE / "nodes").is_dir():
+    __path__.append(str(_HERE.parent))
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _MODULE_OF:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Give the public names, whether imported yet or not."""
+    return sorted({*globals(), *__all__})

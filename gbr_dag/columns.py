@@ -1,0 +1,28 @@
+"""Numeric columns of a frame as arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def numeric_values(column: pd.Series) -> npt.NDArray[Any]:
+    """Values of a numeric or boolean column (n_rows,), in its own dtype and uncopied where numpy has that dtype.
+
+    Nullable and Arrow-backed columns become float64 with NaN for a missing value; float16 becomes float32.
+    """
+    if isinstance(column.dtype, np.dtype):
+        values = column.to_numpy()
+        return values.astype(np.float32) if values.dtype == np.float16 else values
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Whether a column of this dtype can enter a fit: integers, floats and booleans, nullable or not."""
+    plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", None)  # object for Arrow decimals
+    return isinstance(plain, np.dtype) and plain.kind in "biuf"

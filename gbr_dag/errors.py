@@ -1,0 +1,43 @@
+"""Every exception and warning class of gbr-dag."""
+
+from __future__ import annotations
+
+
+class GbrDagError(Exception):
+    """Base of every error that gbr-dag raises on purpose; its text is meant for the user."""
+
+
+class GraphError(GbrDagError, ValueError):
+    """A graph or a request to it cannot be run: raised before any node has run."""
+
+
+class UnknownNameError(GraphError):
+    """A name (output, engine, override, node) that the graph does not have."""
+
+
+class MissingInputError(GraphError):
+    """Values that the asked outputs need were not given."""
+
+
+class CycleError(GraphError):
+    """Functions that need each other in a circle."""
+
+
+class DuplicateNameError(GraphError):
+    """Two functions that yield the same name."""
+
+
+class InputError(GbrDagError, ValueError):
+    """An argument breaks its rule; the text names the argument, the rule, what came and the way out."""
+
+
+class UnknownArgumentError(GbrDagError, TypeError):
+    """A keyword that the called function does not take."""
+
+
+class MissingExtraError(GbrDagError, ImportError):
+    """An optional library is needed; the text names the ``pip install`` that brings it."""
+
+
+class DataWarning(UserWarning):
+    """Rows or values were left out or limited; the text says how many and why."""

@@ -1,0 +1,1 @@
+"""The steps of the models: pure typed functions, one stage a module. Imported as ``gbr_dag.nodes``."""

@@ -1,0 +1,116 @@
+"""What there is to be known of every fit besides its coefficients: status, errors, scatter, quality."""
+
+import numpy as np
+import numpy.typing as npt
+
+from gbr_dag.tables import Coefficients, FitStatus, FloatArray
+
+_FLAGGED_BELOW = 1e-10
+"""Below this q or SSE/Syy no accuracy is promised: 0 violations of the tiers above it in 30,000 designs each."""
+
+
+def fit_status(coefficients: Coefficients, min_entries: int) -> npt.NDArray[np.int16]:
+    """Flags of ``FitStatus`` for every bin and target, int16 (n_bins, t).
+
+    ILL_CONDITIONED: q = 1 / (p sum VIF_j) <= 1e-10, q a bound from below on 1/kappa^2 of the scaled design.
+    NEARLY_EXACT: residual degrees of freedom, but SSE <= 1e-10 Syy or a constant target.
+    """
+    count, rank = coefficients.of_targets(coefficients.count), coefficients.of_targets(coefficients.rank)
+    fitted = coefficients.of_targets(coefficients.fitted)
+    m = coefficients.values.shape[2]
+    exact = (coefficients.sse <= _FLAGGED_BELOW * coefficients.syy) | coefficients.constant
+    conditions = {
+        FitStatus.INSUFFICIENT: ~fitted,
+        FitStatus.RANK_DEFICIENT: fitted & (rank < m),
+        FitStatus.SATURATED: fitted & (count <= rank),
+        FitStatus.ILL_CONDITIONED: fitted & (coefficients.of_targets(coefficients.conditioning) <= _FLAGGED_BELOW),
+        FitStatus.NEARLY_EXACT: fitted & (count > rank) & exact,
+    }
+    status = np.zeros(count.shape, dtype=np.int16)
+    for flag, condition in conditions.items():
+        status[condition] |= np.int16(flag)
+    return status
+
+
+def residual_freedom(coefficients: Coefficients) -> FloatArray:
+    """Degrees of freedom of the residuals, rows less rank, (n_bins, t); NaN where nothing was fitted."""
+    freedom = (coefficients.count - coefficients.rank).astype(np.float64)
+    freedom[~coefficients.fitted] = np.nan
+    return coefficients.of_targets(freedom)
+
+
+def chi2(coefficients: Coefficients) -> FloatArray:
+    """Weighted sum of squared residuals, (n_bins, t); chi-square distributed when the weights are 1/sigma^2."""
+    return coefficients.sse
+
+
+def rms(coefficients: Coefficients, residual_freedom: FloatArray) -> FloatArray:
+    """Residual scatter at weight 1, sqrt(sum w r^2 / (n - rank)), in the target's unit, (n_bins, t).
+
+    Equals ``sqrt(scale)`` of statsmodels WLS. NaN where there are no degrees of freedom.
+    """
+    out = np.full(residual_freedom.shape, np.nan)
+    return np.sqrt(np.divide(coefficients.sse, residual_freedom, out=out, where=residual_freedom > 0))
+
+
+def error_scale(rms: FloatArray, coefficients: Coefficients, absolute_weights: bool) -> FloatArray:
+    """Standard deviation of a row of weight 1, (n_bins, t): the rms, or 1 if the weights are known to be 1/sigma^2."""
+    return np.where(np.isnan(coefficients.sse), np.nan, 1.0) if absolute_weights else rms
+
+
+def coefficient_errors(coefficients: Coefficients, error_scale: FloatArray) -> FloatArray:
+    """Standard errors sqrt(diag((X'WX)^-1)) times the error scale, (n_bins, t, m); NaN where aliased or saturated.
+
+    Equal ``bse`` of statsmodels WLS.
+    """
+    variances = np.einsum("gbmm->gbm", coefficients.unit_covariance)
+    return np.sqrt(coefficients.of_targets(variances)) * error_scale[:, :, None]
+
+
+def covariance(coefficients: Coefficients, error_scale: FloatArray) -> FloatArray:
+    """Covariance of the coefficients, (X'WX)^-1 times the squared error scale, (n_bins, t, m, m)."""
+    return coefficients.of_targets(coefficients.unit_covariance) * error_scale[:, :, None, None] ** 2
+
+
+def r_squared(coefficients: Coefficients) -> FloatArray:
+    """Share of the target's weighted scatter that the fit explains, 1 - SSE/Syy, (n_bins, t).
+
+    The scatter is about the weighted mean, or about zero without intercept. NaN for a constant target.
+    """
+    out = np.full(coefficients.sse.shape, np.nan)
+    unexplained = np.divide(coefficients.sse, coefficients.syy, out=out, where=~coefficients.constant)
+    return 1.0 - unexplained
+
+
+def confidence_bounds(
+    coefficients: Coefficients, coefficient_errors: FloatArray, residual_freedom: FloatArray, absolute_weights: bool
+) -> FloatArray:
+    """95 % confidence bounds, lower and upper, (2, n_bins, t, m).
+
+    Student's t with n - rank degrees of freedom; the normal distribution if the weights are known to be 1/sigma^2.
+    """
+    from scipy import special
+
+    quantile: FloatArray = special.stdtrit(_distribution_freedom(residual_freedom, absolute_weights), 0.975)
+    half_width = coefficient_errors * quantile[:, :, None]
+    return np.stack([coefficients.values - half_width, coefficients.values + half_width])
+
+
+def p_values(
+    coefficients: Coefficients, coefficient_errors: FloatArray, residual_freedom: FloatArray, absolute_weights: bool
+) -> FloatArray:
+    """Two-sided p-values of each coefficient being zero, (n_bins, t, m); distributions as for the bounds."""
+    from scipy import special
+
+    freedom = _distribution_freedom(residual_freedom, absolute_weights)[:, :, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(coefficients.values / coefficient_errors)
+    p: FloatArray = 2.0 * special.stdtr(freedom, -ratio)
+    return p
+
+
+def _distribution_freedom(residual_freedom: FloatArray, absolute_weights: bool) -> FloatArray:
+    """Degrees of freedom of Student's t; infinitely many (normal) for known weights."""
+    if absolute_weights:
+        return np.where(np.isnan(residual_freedom), np.nan, np.inf)
+    return np.where(residual_freedom > 0, residual_freedom, np.nan)

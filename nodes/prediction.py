@@ -1,0 +1,64 @@
+"""What the fits say of every row."""
+
+import numpy as np
+
+from gbr_dag.graph.sizes import bytes_estimate
+from gbr_dag.tables import BinMap, Coefficients, Columns, FloatArray, IntArray
+
+
+def coefficient_values(coefficients: Coefficients) -> FloatArray:
+    """Coefficients of every bin and target, intercept first, (n_bins, t, m); NaN where aliased or not fitted."""
+    return coefficients.values
+
+
+@bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
+def row_prediction(design: Columns, bin_map: BinMap, coefficient_values: FloatArray, intercept: bool) -> FloatArray:
+    """Fitted value of every row, (n_rows, t): NaN outside the bins, in unfitted bins and for missing predictors.
+
+    An aliased predictor adds nothing.
+    """
+    unfitted = np.isnan(coefficient_values).all(axis=2)
+    known = np.where(unfitted[:, :, None], np.nan, np.nan_to_num(coefficient_values, nan=0.0))
+    first_slope = int(intercept)
+    start = known[:, :, 0] if intercept else np.where(unfitted, np.nan, 0.0)
+    prediction = _of_rows(start, bin_map.row_bin)
+    for j, column in enumerate(design, start=first_slope):
+        prediction += _of_rows(known[:, :, j], bin_map.row_bin) * column[:, None]
+    return prediction
+
+
+@bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
+def row_prediction_error(design: Columns, bin_map: BinMap, covariance: FloatArray, intercept: bool) -> FloatArray:
+    """Standard error of the fitted value, sqrt(x' Cov x), (n_rows, t); it says nothing of the scatter of single rows.
+
+    Relative rounding error about 1e-16 (offset / scatter)^2 of the predictors, since Cov refers to the origin.
+    """
+    columns = [np.ones(len(bin_map.row_bin))] * int(intercept) + [column.astype(np.float64) for column in design]
+    undetermined = np.isnan(np.einsum("gtmm->gtm", covariance)).all(axis=2)
+    known = np.where(undetermined[:, :, None, None], np.nan, np.nan_to_num(covariance, nan=0.0))
+    variance = _of_rows(np.where(undetermined, np.nan, 0.0), bin_map.row_bin)
+    for i, left in enumerate(columns):
+        for j, right in enumerate(columns[: i + 1]):
+            multiplicity = 1.0 if i == j else 2.0
+            variance += _of_rows(known[:, :, i, j], bin_map.row_bin) * (multiplicity * left * right)[:, None]
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+@bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
+def residual(response: Columns, row_prediction: FloatArray) -> FloatArray:
+    """Target less fitted value of every row, (n_rows, t), in the target's unit; NaN where either is missing."""
+    return np.stack([column - row_prediction[:, i] for i, column in enumerate(response)], axis=1)
+
+
+@bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
+def pull(residual: FloatArray, raw_weights: FloatArray, rms: FloatArray, bin_map: BinMap) -> FloatArray:
+    """Residual over its expected scatter, sqrt(w) residual / rms, (n_rows, t); NaN without an rms or a positive weight."""
+    root = np.sqrt(np.where(raw_weights > 0.0, raw_weights, np.nan))
+    scatter = _of_rows(rms, bin_map.row_bin)
+    return residual * root[:, None] / np.where(scatter > 0.0, scatter, np.nan)
+
+
+def _of_rows(per_bin: FloatArray, row_bin: IntArray) -> FloatArray:
+    """Values of each row's bin, NaN for rows in none."""
+    with_none = np.concatenate([per_bin, np.full((1, *per_bin.shape[1:]), np.nan)])
+    return with_none[row_bin]

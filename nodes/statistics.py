@@ -1,0 +1,74 @@
+"""Order statistics of the rows of every bin, exact; made from the rows, so only when asked for."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gbr_dag.columns import numeric_values
+from gbr_dag.tables import BinMap, Columns, FloatArray, IntArray, TargetBlock
+
+
+def bin_medians(
+    frame: pd.DataFrame, medians: Sequence[str], bin_map: BinMap, row_weights: FloatArray, weighted_medians: bool
+) -> FloatArray:
+    """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
+
+    The mean of the two middle values when their number is even; NaN for a bin without values. Weighted medians take
+    the rows that enter the fits.
+    """
+    weights = row_weights if weighted_medians else None
+    columns = [_bin_median(numeric_values(frame[name]), bin_map.row_bin, bin_map.n_bins, weights) for name in medians]
+    return np.stack(columns, axis=1) if columns else np.empty((bin_map.n_bins, 0))
+
+
+def mad(
+    residual: FloatArray,
+    target_blocks: tuple[TargetBlock, ...],
+    bin_map: BinMap,
+    row_weights: FloatArray,
+    weighted_medians: bool,
+) -> FloatArray:
+    """Median absolute deviation of the residuals from their median over the rows used, (n_bins, t), unscaled.
+
+    Times 1.4826 it estimates the standard deviation of normal residuals.
+    """
+    weights = row_weights if weighted_medians else None
+    result = np.full((bin_map.n_bins, residual.shape[1]), np.nan)
+    for block in target_blocks:
+        row_bin = np.where(block.rows, bin_map.row_bin, -1)
+        for target in block.targets:
+            middle = _bin_median(residual[:, target], row_bin, bin_map.n_bins, weights)
+            deviation = np.abs(residual[:, target] - np.append(middle, np.nan)[row_bin])
+            result[:, target] = _bin_median(deviation, row_bin, bin_map.n_bins, weights)
+    return result
+
+
+def _bin_median(
+    values: npt.NDArray[np.generic], row_bin: IntArray, n_bins: int, weights: Optional[FloatArray]
+) -> FloatArray:
+    """Median of every bin, (n_bins,), over rows with a bin and a present value."""
+    present = (row_bin >= 0) & ~np.isnan(values)
+    if weights is not None:
+        present &= weights > 0.0
+    rows = np.flatnonzero(present)
+    if weights is None:
+        medians = pd.Series(values[rows], dtype=np.float64).groupby(row_bin[rows]).median()
+    else:
+        medians = _weighted_medians(values[rows], row_bin[rows], weights[rows])
+    result: FloatArray = medians.reindex(np.arange(n_bins)).to_numpy(dtype=np.float64)
+    return result
+
+
+def _weighted_medians(values: npt.NDArray[np.generic], row_bin: IntArray, weights: FloatArray) -> pd.Series:
+    """Smallest value at which the cumulative weight passes half; midpoint to the next where it hits half exactly."""
+    order = np.lexsort((values, row_bin))
+    ordered = pd.DataFrame({"bin": row_bin[order], "value": values[order].astype(np.float64), "weight": weights[order]})
+    groups = ordered.groupby("bin")
+    # pandas sums groups with compensation: no group inherits the rounding of those before it
+    beyond = 2.0 * groups["weight"].cumsum() - groups["weight"].transform("sum")
+    upper = ordered[beyond > 0.0].groupby("bin")["value"].first()
+    lower = ordered[beyond >= 0.0].groupby("bin")["value"].first()
+    return lower + (upper - lower) / 2.0
