@@ -1,0 +1,236 @@
+"""The arguments of a group-by fit, checked once at the door."""
+
+from __future__ import annotations
+
+import numbers
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gbr_dag.columns import is_numeric
+from gbr_dag.errors import InputError
+from gbr_dag.expressions import expression_values
+from gbr_dag.graph.checks import suggestion, unknown
+from gbr_dag.naming import DIAGNOSTICS, fit_columns
+
+DEFAULTS: dict[str, Any] = {
+    "predictors": (),
+    "weights": None,
+    "absolute_weights": False,
+    "selection": None,
+    "intercept": True,
+    "min_entries": None,
+    "missing": "per_target",
+    "medians": (),
+    "weighted_medians": False,
+    "diagnostics": ("errors", "rms"),
+    "suffix": "",
+    "dtype": "float64",
+}
+"""Optional inputs of the group-by graph with their defaults."""
+
+_NAME_LISTS = ("by", "targets", "predictors", "medians", "diagnostics")
+_NUMERIC = ("targets", "predictors", "medians")
+_SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
+
+
+def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any]:
+    """Inputs of the group-by graph from the caller's arguments: defaults filled in, every rule checked.
+
+    Required arguments that were not given stay out, so that a plan can name them.
+
+    Raises
+    ------
+    InputError
+        If one breaks its rule; the message names the argument, the rule, what came and the way out.
+    """
+    inputs = {**given, **{name: given.get(name, default) for name, default in DEFAULTS.items()}}
+    for name in _NAME_LISTS:
+        if name in inputs:
+            inputs[name] = checked_names(name, inputs[name])
+    inputs["dtype"] = _dtype_name(inputs["dtype"])
+    _check_switches(inputs)
+    _check_model(inputs, fitter)
+    inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
+    inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
+    if "frame" in inputs:
+        frame = inputs["frame"]
+        check_columns(frame, {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"})
+        inputs["weights"] = checked_weights(frame, inputs["weights"])
+        inputs["selection"] = _checked_selection(frame, inputs["selection"])
+    if "by" in inputs and "targets" in inputs:
+        _check_collisions(inputs)
+    return inputs
+
+
+def checked_names(argument: str, value: Any) -> tuple[str, ...]:
+    """One name or several, as a tuple; anything but strings, and repeated names, are refused."""
+    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    for name in names:
+        if not isinstance(name, str):
+            message = f"{argument} must be names (str), got {name!r} of type {type(name).__name__}"
+            raise InputError(message)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        message = f"{argument} must be distinct, got {', '.join(map(repr, repeated))} more than once"
+        raise InputError(message)
+    if not names and argument in {"by", "targets"}:
+        message = f"{argument} must name at least one column, got none"
+        raise InputError(message)
+    return names
+
+
+def check_columns(frame: Any, roles: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a frame of another kind, columns that are missing, there twice, or not numeric where they must be."""
+    if not isinstance(frame, pd.DataFrame):
+        kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
+        way_out = "; convert it with .to_pandas()" if hasattr(frame, "to_pandas") else ""
+        message = f"frame must be a pandas.DataFrame, got {kind}{way_out}"
+        raise InputError(message)
+    occurrences = Counter(frame.columns)
+    for argument, names in roles.items():
+        for name in names:
+            if name not in occurrences:
+                known = [column for column in frame.columns if isinstance(column, str)]
+                message = f"{argument}: column {name!r} is not in the frame{suggestion(name, known)}"
+                raise InputError(message)
+            if occurrences[name] > 1:
+                message = (
+                    f"{argument}: the frame has {occurrences[name]} columns named {name!r}; rename them, or keep one"
+                    " with frame.loc[:, ~frame.columns.duplicated()]"
+                )
+                raise InputError(message)
+            if argument in {*_NUMERIC, "weights"} and not is_numeric(frame[name].dtype):
+                message = (
+                    f"{argument} must be numeric, column {name!r} is {frame[name].dtype}; convert it with"
+                    " .astype('float64') or pandas.to_numeric"
+                )
+                raise InputError(message)
+
+
+def checked_weights(frame: pd.DataFrame, weights: Any) -> Optional[Union[str, npt.NDArray[np.float64]]]:
+    """A column's name, or one value a row as float64 (n_rows,) with NaN for a missing one."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        check_columns(frame, {"weights": (weights,)})
+        return weights
+    column = _one_per_row(frame, "weights", weights)
+    if not is_numeric(column.dtype):
+        message = f"weights must be numeric, got {column.dtype}"
+        raise InputError(message)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[str, npt.NDArray[np.bool_]]]:
+    """An expression that can be read, or one bool a row."""
+    if selection is None:
+        return None
+    if isinstance(selection, str):
+        condition = expression_values(selection, frame.iloc[:0])  # reads it and checks the types of its operands
+        if not pd.api.types.is_bool_dtype(condition):
+            message = f"selection must be a condition, {selection!r} gives {condition.dtype}; compare it with something"
+            raise InputError(message)
+        return selection
+    mask = _one_per_row(frame, "selection", selection)
+    if not pd.api.types.is_bool_dtype(mask.dtype):
+        message = f"selection must be boolean, got {mask.dtype}; for positions use numpy.isin(numpy.arange(n), ...)"
+        raise InputError(message)
+    if mask.isna().any():
+        message = f"selection must not have missing values, got {int(mask.isna().sum())}; fill them with False first"
+        raise InputError(message)
+    return mask.to_numpy(dtype=bool)
+
+
+def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
+    """Values by position, whatever their index; the length is checked."""
+    if isinstance(values, pd.Series):
+        shape, column = values.shape, values.reset_index(drop=True)
+    else:
+        array = values if hasattr(values, "dtype") else np.asarray(values)
+        shape = np.shape(array)
+        column = pd.Series(array) if len(shape) == 1 else pd.Series(dtype=float)
+    if shape != (len(frame),):
+        message = f"{argument} must have one value per row ({len(frame)},), got {shape}"
+        raise InputError(message)
+    return column
+
+
+def _check_switches(inputs: Mapping[str, Any]) -> None:
+    for argument in _SWITCHES:
+        if not isinstance(inputs[argument], (bool, np.bool_)):
+            message = f"{argument} must be True or False, got {inputs[argument]!r}"
+            raise InputError(message)
+    if not isinstance(inputs["suffix"], str):
+        message = f"suffix must be a string, got {inputs['suffix']!r}"
+        raise InputError(message)
+    _check_choice("missing", inputs["missing"], ("any", "per_target"))
+
+
+def _check_model(inputs: Mapping[str, Any], fitter: str) -> None:
+    both = [name for name in inputs.get("targets", ()) if name in inputs["predictors"]]
+    if both:
+        message = f"targets and predictors must not share columns, got {', '.join(map(repr, both))} in both"
+        raise InputError(message)
+    if not inputs["predictors"] and not inputs["intercept"]:
+        message = "there is nothing to fit: give predictors, or intercept=True for means with errors"
+        raise InputError(message)
+    if fitter == "wls" and inputs["weights"] is None:
+        message = "fitter 'wls' needs weights, got none; give weights=..., or fitter='ols'"
+        raise InputError(message)
+    if inputs["absolute_weights"] and inputs["weights"] is None:
+        message = "absolute_weights=True needs weights 1/sigma^2, got none; give weights=..."
+        raise InputError(message)
+
+
+def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool) -> tuple[str, ...]:
+    for name in asked:
+        _check_choice("diagnostics", name, DIAGNOSTICS)
+    if "chi2" in asked and not absolute_weights:
+        message = "diagnostics 'chi2' needs weights that are known to be 1/sigma^2; give absolute_weights=True"
+        raise InputError(message)
+    return tuple(name for name in DIAGNOSTICS if name in asked or (name == "chi2" and absolute_weights))
+
+
+def _check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(unknown(argument, value, choices, f"choices: {', '.join(sorted(choices))}"))
+
+
+def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
+    if min_entries is None:
+        return n_coefficients
+    if not isinstance(min_entries, numbers.Integral) or isinstance(min_entries, bool) or min_entries < 1:
+        message = f"min_entries must be an integer of at least 1, got {min_entries!r}"
+        raise InputError(message)
+    return int(min_entries)
+
+
+def _dtype_name(dtype: Any) -> str:
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = repr(dtype)
+    _check_choice("dtype", name, ("float32", "float64"))
+    return name
+
+
+def _check_collisions(inputs: Mapping[str, Any]) -> None:
+    """Two columns of the table must not have one name."""
+    suffix = inputs["suffix"]
+    names = [*inputs["by"], *(f"{name}{suffix}" for name in inputs["medians"]), f"n_rows{suffix}"]
+    for target in inputs["targets"]:
+        columns = fit_columns(
+            target, inputs["predictors"], inputs["diagnostics"], intercept=inputs["intercept"], suffix=suffix
+        )
+        names.extend(column.name for column in columns)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        message = (
+            f"columns of the table would collide: {', '.join(map(repr, repeated))}; give a suffix, or rename columns"
+        )
+        raise InputError(message)

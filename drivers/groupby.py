@@ -1,0 +1,337 @@
+"""Group-by regression: one weighted fit per group key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Optional, Union
+
+import numpy.typing as npt
+import pandas as pd
+
+from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.errors import InputError
+from gbr_dag.graph import Driver, Plan
+from gbr_dag.nodes import (
+    bin_map,
+    binning,
+    design,
+    diagnostics,
+    factors,
+    fit,
+    prediction,
+    rank,
+    reference,
+    result,
+    selection,
+    statistics,
+)
+Names = Union[str, Sequence[str]]
+
+NODES = (
+    selection,
+    binning,
+    bin_map,
+    design,
+    factors,
+    rank,
+    fit,
+    reference,
+    diagnostics,
+    statistics,
+    prediction,
+    result,
+)
+"""The modules of the group-by graph, in the way of the data."""
+
+_DIAGNOSTIC_NODES = {
+    "covariance": "covariance",
+    "confidence": "confidence_bounds",
+    "pvalues": "p_values",
+    "mad": "mad",
+    "r_squared": "r_squared",
+    "condition": "condition",
+    "chi2": "chi2",
+}
+"""Nodes of the table that run only when their diagnostic is asked for; errors and rms cost nothing beside the fit."""
+
+
+class GroupByDriver(Driver):
+    """The graph of group-by regression.
+
+    Parameters
+    ----------
+    engine : {"numpy", "reference"}
+        How the fits are made: stacked QR over all groups, or one group after the other, slow and obvious.
+    fitter : {"ols", "wls"}
+        What is fitted: weighted least squares; ``"wls"`` insists on weights.
+    modules : sequence of modules
+        Further modules of node functions, added to the graph.
+    replace : sequence of str
+        Nodes whose function in ``modules`` takes the place of the one here.
+    progress : bool or callable, optional
+        See :class:`gbr_dag.Driver`.
+
+    Notes
+    -----
+    ``execute``, ``plan`` and ``draw`` take as inputs the arguments of :func:`fit_groups`; what is not given has the
+    default that stands there. A diagnostic that is not asked for is not computed for the table.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> driver = gbr_dag.GroupByDriver()
+    >>> inputs = {"frame": gbr_dag.load_flights(), "by": "origin", "targets": "arr_delay"}
+    >>> driver.execute(["entries"], inputs)["entries"]
+    array([120835, 111279, 104662])
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str = "numpy",
+        fitter: str = "ols",
+        modules: Sequence[ModuleType] = (),
+        replace: Sequence[str] = (),
+        progress: Union[bool, Callable[[str, int, int], None], None] = None,
+    ) -> None:
+        super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
+        self._fitter = fitter
+        self._unasked: set[str] = set()
+
+    def execute(
+        self,
+        outputs: Sequence[str],
+        inputs: Optional[Mapping[str, Any]] = None,
+        overrides: Optional[Mapping[str, Any]] = None,
+    ) -> dict[str, Any]:
+        """Run what the outputs need and give them by name; see :meth:`gbr_dag.Driver.execute`.
+
+        Raises
+        ------
+        InputError
+            If an argument breaks its rule, before anything runs.
+        """
+        start = time.perf_counter()
+        inputs, overrides, self._unasked = self._completed(outputs, inputs, overrides)
+        results = super().execute(outputs, inputs, overrides)
+        if "fit_table" in results and "fit_table" not in overrides:
+            results["fit_table"].attrs["gbr_dag"]["seconds"] = round(time.perf_counter() - start, 6)
+        return results
+
+    def plan(
+        self,
+        outputs: Sequence[str],
+        inputs: Optional[Mapping[str, Any]] = None,
+        overrides: Optional[Mapping[str, Any]] = None,
+    ) -> Plan:
+        """What ``execute`` would do; see :meth:`gbr_dag.Driver.plan`.
+
+        Raises
+        ------
+        InputError
+            If an argument breaks its rule.
+        """
+        inputs, overrides, unasked = self._completed(outputs, inputs, overrides)
+        plan = super().plan(outputs, inputs, overrides)
+        return replace(plan, kept=tuple(name for name in plan.kept if name not in unasked))
+
+    def report(self) -> pd.DataFrame:
+        """Steps of the last run; see :meth:`gbr_dag.Driver.report`. Diagnostics not asked for do not show."""
+        steps = super().report()
+        return steps[~steps["node"].isin(self._unasked)].reset_index(drop=True)
+
+    def _completed(
+        self, outputs: Sequence[str], inputs: Optional[Mapping[str, Any]], overrides: Optional[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+        """Checked inputs with defaults, overrides, and those of them that only keep idle diagnostics from running."""
+        completed = checked_arguments(inputs or {}, fitter=self._fitter)
+        # a diagnostic that nothing but the table would need, and that was not asked for there, is given as None
+        idle = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
+        reached = set(outputs)
+        queue = list(outputs)
+        for name in queue:
+            needs = {need.name for need in self._graph.nodes[name].needs} if name in self._graph.nodes else set()
+            needed = needs - (idle if name == "target_columns" else set()) - reached
+            reached |= needed
+            queue.extend(needed)
+        unasked = idle - reached - set(overrides or ())
+        return completed, {**dict.fromkeys(unasked), **(overrides or {})}, unasked
+
+
+def fit_groups(
+    frame: pd.DataFrame,
+    by: Names,
+    targets: Names,
+    predictors: Names = (),
+    *,
+    weights: Optional[Union[str, npt.ArrayLike]] = None,
+    absolute_weights: bool = False,
+    selection: Optional[Union[str, npt.ArrayLike]] = None,
+    intercept: bool = True,
+    min_entries: Optional[int] = None,
+    missing: Literal["per_target", "any"] = "per_target",
+    fitter: Literal["ols", "wls"] = "ols",
+    engine: Literal["numpy", "reference"] = "numpy",
+    medians: Names = (),
+    weighted_medians: bool = False,
+    diagnostics: Names = ("errors", "rms"),
+    suffix: str = "",
+    dtype: npt.DTypeLike = "float64",
+) -> pd.DataFrame:
+    """Fit one weighted linear regression per group.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame (n_rows,)
+        The data; any index, rows are positions. Never modified or sorted.
+    by : str or sequence of str
+        Key columns: integers, strings, categories (observed ones, in category order), booleans, dates, floats (exact
+        equality, -0 = 0). A row with a missing key is left out and counted.
+    targets : str or sequence of str
+        Numeric columns to be fitted, each on its own.
+    predictors : str or sequence of str, default ()
+        Numeric columns; none for the means with their errors. A row with a missing or infinite predictor is left out
+        and counted.
+    weights : str or array-like (n_rows,), optional
+        Relative inverse variances, var(y) = sigma^2 / w. A row whose weight is missing, infinite, zero or negative is
+        left out and counted, with one warning if any is negative.
+    absolute_weights : bool, default False
+        The weights are 1 / sigma^2: errors take no scale from the residuals, and chi2 and ndf columns come.
+    selection : str or bool array-like (n_rows,), optional
+        Rows to take: a mask by position, or an expression of column names, numbers, strings, arithmetic,
+        comparisons, ``& | ~`` and parentheses.
+    intercept : bool, default True
+        Whether a constant is fitted.
+    min_entries : int, optional
+        Rows that a target's fit needs; default the number of coefficients.
+    missing : {"per_target", "any"}, default "per_target"
+        A missing or infinite target leaves its row out for that target only, or for all of them.
+    fitter : {"ols", "wls"}, default "ols"
+        Least squares, weighted when there are weights; ``"wls"`` insists on them.
+    engine : {"numpy", "reference"}, default "numpy"
+        Stacked QR over all groups, or one group after the other: slow, obvious, for comparison.
+    medians : str or sequence of str, default ()
+        Numeric columns whose median over the group's rows is wanted.
+    weighted_medians : bool, default False
+        Weight the medians and the mad.
+    diagnostics : str or sequence of str, default ("errors", "rms")
+        Any of ``errors``, ``covariance`` (upper triangle), ``confidence`` (95 % bounds), ``pvalues``, ``rms``,
+        ``mad`` (median absolute deviation of the residuals), ``r_squared``, ``condition``, ``chi2``.
+    suffix : str, default ""
+        Appended to every column but the keys.
+    dtype : {"float64", "float32"}, default "float64"
+        Of the table's floats; the arithmetic is in double precision.
+
+    Returns
+    -------
+    pandas.DataFrame (n_groups,)
+        Sorted by key, keys in their own dtypes. For target t and predictor p: ``t_intercept``, ``t_slope_p``, each
+        with ``_err`` (and ``_low``, ``_high``, ``_pvalue``), ``t_rms``, ``t_mad``, ``t_r_squared``, ``t_condition``,
+        ``t_chi2``, ``t_ndf``, ``t_cov_p_q``, ``t_n_used`` (int64), ``t_status`` (int16, see :class:`FitStatus`),
+        then the medians ``m`` and ``n_rows`` (int64), the selected rows of the group. A coefficient that is not
+        determined is NaN, and so is everything of a group with fewer than ``min_entries`` usable rows.
+        Metadata: :func:`fit_metadata`.
+
+    Raises
+    ------
+    InputError
+        If an argument breaks its rule, before anything runs.
+    UnknownNameError
+        If the engine or the fitter is unknown.
+
+    Warns
+    -----
+    DataWarning
+        Once, if rows are left out for a negative weight.
+
+    See Also
+    --------
+    GroupByDriver : the same graph, asked for any of its nodes.
+    predictions : fitted values, residuals and pulls of every row.
+
+    Notes
+    -----
+    Minimises sum w (y - X beta)^2 in every group by Householder QR of the rows sqrt(w) (x - mean, y - mean), so that
+    the error grows with the condition number and not with its square; nothing is regularised. Errors are
+    sqrt(diag((X'WX)^-1)) rms with rms = sqrt(SSE / (n - rank)), as ``bse`` and ``sqrt(scale)`` of statsmodels WLS.
+    A predictor whose remaining scatter is at most 32 roundoff units of its own data is aliased: NaN, RANK_DEFICIENT,
+    the rest fitted without it. Cost O(n_rows k^2) for k columns, plus one sort of the rows by group.
+
+    References
+    ----------
+    A. Bjorck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 2.4 and 4.4.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> flights = gbr_dag.load_flights()
+    >>> table = gbr_dag.fit_groups(flights, by="origin", targets="arr_delay", predictors="dep_delay")
+    >>> table[["origin", "arr_delay_slope_dep_delay", "arr_delay_slope_dep_delay_err"]].round(4)
+      origin  arr_delay_slope_dep_delay  arr_delay_slope_dep_delay_err
+    0    EWR                     1.0298                         0.0012
+    1    JFK                     1.0165                         0.0014
+    2    LGA                     1.0109                         0.0014
+    """
+    inputs = {
+        "frame": frame,
+        "by": by,
+        "targets": targets,
+        "predictors": predictors,
+        "weights": weights,
+        "absolute_weights": absolute_weights,
+        "selection": selection,
+        "intercept": intercept,
+        "min_entries": min_entries,
+        "missing": missing,
+        "medians": medians,
+        "weighted_medians": weighted_medians,
+        "diagnostics": diagnostics,
+        "suffix": suffix,
+        "dtype": dtype,
+    }
+    table: pd.DataFrame = _driver(engine, fitter).execute(["fit_table"], inputs)["fit_table"]
+    return table
+
+
+@lru_cache(maxsize=None)
+def _driver(engine: str, fitter: str) -> GroupByDriver:
+    """One graph a combination: building it takes longer than fitting a thousand groups."""
+    return GroupByDriver(engine=engine, fitter=fitter)
+
+
+def fit_metadata(table: pd.DataFrame) -> dict[str, Any]:
+    """How a fit table came to be.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Result of :func:`fit_groups`.
+
+    Returns
+    -------
+    dict
+        Plain JSON: ``inputs`` by name, ``fitter``, ``engine``, ``n_rows``, ``left_out_rows`` by reason, ``versions``,
+        ``seconds``.
+
+    Raises
+    ------
+    InputError
+        If the table carries none; pandas keeps ``attrs`` through most methods, but not through ``merge``.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> table = gbr_dag.fit_groups(gbr_dag.load_flights(), by="origin", targets="arr_delay")
+    >>> gbr_dag.fit_metadata(table)["left_out_rows"]["target missing or infinite: arr_delay"]
+    9430
+    """
+    record = getattr(table, "attrs", {}).get("gbr_dag")
+    if record is None:
+        message = "table carries no metadata of a fit; give the table that fit_groups returned (merge drops them)"
+        raise InputError(message)
+    return dict(record)

@@ -1,0 +1,162 @@
+"""What a fit table says of every row of a frame."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gbr_dag.drivers.arguments import check_columns, checked_names, checked_weights
+from gbr_dag.errors import DataWarning, InputError
+from gbr_dag.graph.checks import suggestion
+from gbr_dag.naming import coefficient_names, covariance_columns
+from gbr_dag.nodes.design import design, response
+from gbr_dag.nodes.prediction import pull, residual, row_prediction, row_prediction_error
+from gbr_dag.nodes.selection import raw_weights
+from gbr_dag.tables import BinMap, FloatArray, IntArray
+
+Names = Union[str, Sequence[str]]
+
+
+def predictions(
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    by: Names,
+    targets: Names,
+    predictors: Names = (),
+    weights: Optional[Union[str, npt.ArrayLike]] = None,
+    suffix: str = "",
+) -> pd.DataFrame:
+    """Fitted value, its error, residual and pull of every row, from the fits of the row's group.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame (n_rows,)
+        Rows to predict, not necessarily those that were fitted; any index.
+    table : pandas.DataFrame (n_groups,)
+        Result of :func:`fit_groups`, keys as columns.
+    by, targets, predictors : str or sequence of str
+        As they were given to the fit.
+    weights : str or array-like (n_rows,), optional
+        As they were given to the fit, for the pulls.
+    suffix : str, default ""
+        As it was given to the fit.
+
+    Returns
+    -------
+    pandas.DataFrame (n_rows, 4 * n_targets)
+        With the frame's index, for target t: ``t_prediction``, ``t_prediction_err`` (standard error of the fitted
+        value, not of a single row), ``t_residual`` = t - prediction, ``t_pull`` = sqrt(w) residual / rms, each with the
+        suffix. NaN where the group was not fitted or a value is missing. An aliased predictor adds nothing.
+
+    Raises
+    ------
+    InputError
+        If a column is missing in the frame or the table, or the table has two rows for one key.
+
+    Warns
+    -----
+    DataWarning
+        If the table lacks the covariance that the errors, or the rms that the pulls, are made from: these are NaN.
+
+    Notes
+    -----
+    The error is sqrt(x' Cov x). Cov refers to the origin, so its rounding error is about 1e-16 (offset / scatter)^2
+    of the predictors.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> flights = gbr_dag.load_flights()
+    >>> model = {"by": "origin", "targets": "arr_delay", "predictors": "dep_delay"}
+    >>> table = gbr_dag.fit_groups(flights, **model, diagnostics=("errors", "covariance", "rms"))
+    >>> gbr_dag.predictions(flights, table, **model).head(2).round(2)
+       arr_delay_prediction  arr_delay_prediction_err  arr_delay_residual  arr_delay_pull
+    0                 -4.25                      0.05               15.25            0.83
+    1                 -1.82                      0.05               21.82            1.26
+    """
+    by, targets = checked_names("by", by), checked_names("targets", targets)
+    predictors = checked_names("predictors", predictors)
+    check_columns(frame, {"by": by, "targets": targets, "predictors": predictors})
+    row_weights = raw_weights(frame, checked_weights(frame, weights))
+    intercept = f"{targets[0]}_intercept{suffix}" in table
+    names = coefficient_names(predictors, intercept)
+    values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
+    row_bin = BinMap(_row_bin(frame, table, by), len(table))
+    columns = design(frame, predictors)
+    fitted = row_prediction(columns, row_bin, values, intercept)
+    left = residual(response(frame, targets), fitted)
+    covariance = _covariance(table, targets, predictors, intercept, suffix)
+    rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
+    parts = {
+        "prediction": fitted,
+        "prediction_err": row_prediction_error(columns, row_bin, covariance, intercept),
+        "residual": left,
+        "pull": pull(left, row_weights, rms, row_bin),
+    }
+    return pd.DataFrame(
+        {f"{target}_{name}{suffix}": part[:, i] for i, target in enumerate(targets) for name, part in parts.items()},
+        index=frame.index,
+    )
+
+
+def _required(table: pd.DataFrame, by: Sequence[str], names: list[list[str]]) -> FloatArray:
+    """Coefficients of the table, (n_groups, t, m)."""
+    wanted = [*by, *(name for row in names for name in row)]
+    for name in wanted:
+        if name not in table:
+            message = (
+                f"table: column {name!r} is not there{suggestion(name, list(table))}; give by, targets, predictors"
+                " and suffix as they were given to the fit"
+            )
+            raise InputError(message)
+    columns = [table[row].to_numpy(dtype=np.float64) for row in names]
+    return np.stack(columns, axis=1)
+
+
+def _optional(table: pd.DataFrame, names: list[str], used_for: str, diagnostic: str) -> FloatArray:
+    """Columns of the table as floats (n_groups, len(names)), NaN with a warning if one is not there."""
+    absent = [name for name in names if name not in table]
+    if absent:
+        message = f"the {used_for} are missing: the table has no {absent[0]!r}; fit with diagnostics={diagnostic!r} too"
+        warnings.warn(message, DataWarning, stacklevel=3)
+        return np.full((len(table), len(names)), np.nan)
+    return table[names].to_numpy(dtype=np.float64)
+
+
+def _covariance(
+    table: pd.DataFrame, targets: Sequence[str], predictors: Sequence[str], intercept: bool, suffix: str
+) -> FloatArray:
+    """Covariance of the coefficients, (n_groups, t, m, m)."""
+    m = len(predictors) + intercept
+    if not predictors and f"{targets[0]}_intercept_err{suffix}" in table:
+        errors = _optional(table, [f"{target}_intercept_err{suffix}" for target in targets], "prediction errors", "errors")
+        return (errors**2)[:, :, None, None]
+    triangle = [list(covariance_columns(target, predictors, intercept)) for target in targets]
+    names = [f"{name}{suffix}" for entries in triangle for _, _, name in entries]
+    upper = _optional(table, names, "prediction errors", "covariance").reshape(len(table), len(targets), -1)
+    result = np.empty((len(table), len(targets), m, m))
+    for place, (i, j, _) in enumerate(triangle[0]):
+        result[:, :, i, j] = result[:, :, j, i] = upper[:, :, place]
+    return result
+
+
+def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str]) -> IntArray:
+    """Row of the table with each row's keys, (n_rows,), -1 where there is none."""
+    if table.duplicated(list(by)).any():
+        message = f"table has several rows for one key of by={list(by)}; give a table of one fit"
+        raise InputError(message)
+    places = list(range(len(by)))
+    right = table[list(by)].set_axis(places, axis=1).reset_index(drop=True).assign(found=np.arange(len(table)))
+    left = frame[list(by)].set_axis(places, axis=1).reset_index(drop=True)
+    try:
+        found = left.merge(right.dropna(), how="left", on=places)["found"]
+    except ValueError as error:
+        message = f"the keys {list(by)} of frame and table have types that cannot be compared: {error}"
+        raise InputError(message) from error
+    return found.fillna(-1).to_numpy(dtype=np.int64)

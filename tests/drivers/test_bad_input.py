@@ -1,0 +1,138 @@
+"""Bad input: refused with one clear message before anything runs, or handled as documented."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gbr_dag
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n = 40
+    return pd.DataFrame(
+        {
+            "cell": np.repeat([3, 1, 2, 7], 10),
+            "x": rng.normal(size=n),
+            "z": rng.normal(size=n),
+            "y": rng.normal(size=n),
+            "u": rng.normal(size=n),
+            "w": rng.uniform(0.1, 5.0, size=n),
+            "name": list("ab") * (n // 2),
+            "ok": rng.uniform(size=n) > 0.3,
+        }
+    )
+
+
+def fit(frame, **changes):
+    arguments = {"by": "cell", "targets": "y", "predictors": "x", "weights": "w", **changes}
+    return gbr_dag.fit_groups(frame, **arguments)
+
+
+REFUSED = {
+    "missing column": ({"predictors": ["xx"]}, "predictors: column 'xx' is not in the frame; did you mean 'x'?"),
+    "missing key": ({"by": "cel"}, "by: column 'cel' is not in the frame; did you mean 'cell'?"),
+    "missing weights": ({"weights": "ww"}, "weights: column 'ww' is not in the frame; did you mean 'w'?"),
+    "text target": ({"targets": "name"}, "targets must be numeric, column 'name' is"),
+    "text weights": ({"weights": "name"}, "weights must be numeric, column 'name' is"),
+    "text median": ({"medians": "name"}, "medians must be numeric, column 'name' is"),
+    "mask length": ({"selection": np.ones(39, dtype=bool)}, "selection must have one value per row (40,), got (39,)"),
+    "mask dtype": ({"selection": np.arange(40)}, "selection must be boolean, got int64"),
+    "mask missing": (
+        {"selection": pd.array([True, None] * 20, dtype="boolean")},
+        "selection must not have missing values, got 20",
+    ),
+    "weights length": ({"weights": np.ones(41)}, "weights must have one value per row (40,), got (41,)"),
+    "weights shape": ({"weights": np.ones((40, 1))}, "weights must have one value per row (40,), got (40, 1)"),
+    "target is predictor": (
+        {"targets": ["x", "y"], "predictors": ["z", "x"]},
+        "targets and predictors must not share columns, got 'x' in both",
+    ),
+    "predictor twice": ({"predictors": ["x", "x"]}, "predictors must be distinct, got 'x' more than once"),
+    "no target": ({"targets": []}, "targets must name at least one column, got none"),
+    "no key": ({"by": ()}, "by must name at least one column, got none"),
+    "name no string": ({"predictors": [3]}, "predictors must be names (str), got 3 of type int"),
+    "nothing to fit": ({"predictors": (), "intercept": False}, "there is nothing to fit"),
+    "wls without weights": ({"fitter": "wls", "weights": None}, "fitter 'wls' needs weights, got none"),
+    "absolute without weights": ({"absolute_weights": True, "weights": None}, "absolute_weights=True needs weights"),
+    "chi2 without sigma": ({"diagnostics": "chi2"}, "diagnostics 'chi2' needs weights that are known to be 1/sigma^2"),
+    "unknown diagnostic": ({"diagnostics": ["error"]}, "diagnostics 'error' is unknown; did you mean 'errors'?"),
+    "unknown missing": ({"missing": "drop"}, "missing 'drop' is unknown; choices: any, per_target"),
+    "unknown dtype": ({"dtype": "int32"}, "dtype 'int32' is unknown"),
+    "min_entries 0": ({"min_entries": 0}, "min_entries must be an integer of at least 1, got 0"),
+    "min_entries float": ({"min_entries": 3.0}, "min_entries must be an integer of at least 1, got 3.0"),
+    "intercept no bool": ({"intercept": "yes"}, "intercept must be True or False, got 'yes'"),
+    "suffix no string": ({"suffix": 3}, "suffix must be a string, got 3"),
+    "median collides with key": ({"medians": "cell"}, "columns of the table would collide: 'cell'"),
+    "unknown engine": ({"engine": "nunpy"}, "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numpy, reference"),
+    "unknown fitter": ({"fitter": "old"}, "fitter 'old' is unknown; did you mean 'ols'? fitters: ols, wls"),
+    "call": ({"selection": "abs(x) > 1"}, "expression 'abs(x) > 1': Call is not allowed"),
+    "call of python": ({"selection": "__import__('os')"}, "Call is not allowed"),
+    "attribute": ({"selection": "x.values > 1"}, "Attribute is not allowed"),
+    "at sign": ({"selection": "x > @limit"}, "cannot be read"),
+    "matrix product": ({"selection": "(x @ z) > 1"}, "MatMult is not allowed"),
+    "and": ({"selection": "(x > 0) and (z > 0)"}, "use & and | with parentheses"),
+    "no parentheses": ({"selection": "x > 0 & z > 0"}, "comparisons joined by & or | need parentheses"),
+    "no condition": ({"selection": "x + z"}, "selection must be a condition, 'x + z' gives float64"),
+    "unknown in expression": ({"selection": "xy > 0"}, "expression 'xy > 0': column 'xy' is unknown"),
+    "half an expression": ({"selection": "x >"}, "expression 'x >' cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arguments_are_refused_in_one_message(frame, case):
+    changes, text = REFUSED[case]
+    with pytest.raises(gbr_dag.GbrDagError, match=re.escape(text)) as caught:
+        fit(frame, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_keyword_is_refused(frame):
+    with pytest.raises(TypeError, match="weight_column"):
+        fit(frame, weight_column="w")
+    with pytest.raises(gbr_dag.GraphError, match="did you mean 'weights'"):
+        gbr_dag.GroupByDriver().execute(
+            ["fit_table"], {"frame": frame, "by": "cell", "targets": "y", "weigths": "w"}
+        )
+
+
+def test_other_frames_are_refused_with_the_way_out(frame):
+    import pyarrow as pa
+
+    with pytest.raises(gbr_dag.InputError, match=r"must be a pandas\.DataFrame, got pyarrow\.Table.*\.to_pandas\(\)"):
+        fit(pa.Table.from_pandas(frame))
+
+
+def test_a_column_that_is_there_twice_is_refused(frame):
+    doubled = pd.concat([frame, frame[["x"]]], axis=1)
+    with pytest.raises(gbr_dag.InputError, match="the frame has 2 columns named 'x'"):
+        fit(doubled)
+    assert len(fit(doubled, predictors="z")) == 4
+
+
+def test_decimals_and_complex_numbers_are_refused(frame):
+    from decimal import Decimal
+
+    for column in ([Decimal(1)] * 40, np.ones(40, dtype=complex)):
+        with pytest.raises(gbr_dag.InputError, match=r"targets must be numeric.*astype\('float64'\)"):
+            fit(frame.assign(y=column))
+
+
+def test_keys_without_an_order_are_refused(frame):
+    with pytest.raises(gbr_dag.InputError, match="by column 'cell' holds values that cannot be hashed and ordered"):
+        fit(frame.assign(cell=[[1]] * 40))
+
+
+def test_the_refused_frame_is_untouched_and_nothing_ran(frame):
+    before = frame.copy()
+    ran = []
+    driver = gbr_dag.GroupByDriver(progress=lambda node, *_: ran.append(node))
+    with pytest.raises(gbr_dag.InputError):
+        driver.execute(["fit_table"], {"frame": frame, "by": "cell", "targets": "y", "selection": "x > 0 & z > 0"})
+    assert ran == []
+    pd.testing.assert_frame_equal(frame, before)
