@@ -112,18 +112,19 @@ def _fit(
     rooted = ((data - hi[:, None]) - lo[:, None]) * np.sqrt(w)
     x, y = rooted[:p].T, rooted[p:].T
     kept = _kept(x, size[:p] * eps[:p] ** 2, total * (hi[:p] * _DOUBLE_EPS) ** 2, n - intercept)
-    slopes, covariance = np.zeros((p, t)), np.zeros((p, p))
+    slopes, root = np.zeros((p, t)), np.zeros((p, p))
     conditioning, condition, residuals = 1.0, 1.0, y
     if kept:
         q, r = np.linalg.qr(x[:, kept])
         slopes[kept] = np.linalg.solve(r, q.T @ y)
         residuals = y - x[:, kept] @ slopes[kept]
-        inverse = np.linalg.inv(r)
-        covariance[np.ix_(kept, kept)] = inverse @ inverse.T
+        root[np.ix_(kept, kept)] = np.linalg.inv(r)
         length = np.linalg.norm(x[:, kept], axis=0)
-        conditioning = 1.0 / (len(kept) * float(np.sum(length**2 * np.diag(inverse @ inverse.T))))
+        conditioning = 1.0 / (len(kept) * float(np.sum((length[:, None] * root[kept]) ** 2)))
         condition = float(np.linalg.cond(x[:, kept] / length))
-    values, unit_covariance = _with_intercept(slopes, covariance, hi, lo, total) if intercept else (slopes.T, covariance)
+    values, unit_covariance = slopes.T, root @ root.T
+    if intercept:
+        values, unit_covariance = _with_intercept(slopes, root, hi, lo, total)
     aliased = np.setdiff1d(np.arange(p), kept) + intercept
     values[:, aliased] = np.nan
     unit_covariance[aliased, :] = unit_covariance[:, aliased] = np.nan
@@ -149,9 +150,13 @@ def _kept(x: FloatArray, rounding: FloatArray, intercept_rounding: FloatArray, r
 
 
 def _with_intercept(
-    slopes: FloatArray, covariance: FloatArray, hi: FloatArray, lo: FloatArray, total: float
+    slopes: FloatArray, root: FloatArray, hi: FloatArray, lo: FloatArray, total: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (t, 1 + p) and unit covariance (1 + p, 1 + p) with the intercept of the uncentred columns."""
+    """Coefficients (t, 1 + p) and unit covariance (1 + p, 1 + p) of the uncentred columns, root root' being the slopes'.
+
+    The intercept's variance is a sum of squares; as 1 / total + mean' covariance mean it comes out negative when the
+    means are large and the predictors nearly collinear.
+    """
     p, t = slopes.shape
     values = np.empty((t, 1 + p))
     values[:, 1:] = slopes.T
@@ -159,7 +164,8 @@ def _with_intercept(
         terms = [hi[p + i], lo[p + i], *(-slopes[:, i] * hi[:p]), *(-slopes[:, i] * lo[:p])]
         values[i, 0] = math.fsum(terms)
     unit_covariance = np.empty((1 + p, 1 + p))
-    unit_covariance[1:, 1:] = covariance
-    unit_covariance[0, 1:] = unit_covariance[1:, 0] = -covariance @ hi[:p]
-    unit_covariance[0, 0] = 1.0 / total + hi[:p] @ covariance @ hi[:p]
+    leverage = root.T @ hi[:p]
+    unit_covariance[1:, 1:] = root @ root.T
+    unit_covariance[0, 1:] = unit_covariance[1:, 0] = -root @ leverage
+    unit_covariance[0, 0] = 1.0 / total + leverage @ leverage
     return values, unit_covariance
