@@ -1,0 +1,1 @@
+"""Tests of gbr-dag; the folders mirror those of the package."""
