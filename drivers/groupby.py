@@ -30,6 +30,7 @@ from gbr_dag.nodes import (
     selection,
     statistics,
 )
+
 Names = Union[str, Sequence[str]]
 
 NODES = (

@@ -135,7 +135,9 @@ def _covariance(
     """Covariance of the coefficients, (n_groups, t, m, m)."""
     m = len(predictors) + intercept
     if not predictors and f"{targets[0]}_intercept_err{suffix}" in table:
-        errors = _optional(table, [f"{target}_intercept_err{suffix}" for target in targets], "prediction errors", "errors")
+        errors = _optional(
+            table, [f"{target}_intercept_err{suffix}" for target in targets], "prediction errors", "errors"
+        )
         return (errors**2)[:, :, None, None]
     triangle = [list(covariance_columns(target, predictors, intercept)) for target in targets]
     names = [f"{name}{suffix}" for entries in triangle for _, _, name in entries]

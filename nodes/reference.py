@@ -93,9 +93,7 @@ def condition__reference(
     return coefficients.of_targets(numbers.reshape(coefficients.count.shape))
 
 
-def _fit(
-    data: FloatArray, w: FloatArray, p: int, eps: FloatArray, intercept: bool, min_entries: int
-) -> ReferenceFit:
+def _fit(data: FloatArray, w: FloatArray, p: int, eps: FloatArray, intercept: bool, min_entries: int) -> ReferenceFit:
     """Fit one group: ``data`` (p + t, n) holds its predictors and targets."""
     n, t, m = len(w), len(data) - p, p + intercept
     if n < min_entries:

@@ -69,7 +69,10 @@ REFUSED = {
     "intercept no bool": ({"intercept": "yes"}, "intercept must be True or False, got 'yes'"),
     "suffix no string": ({"suffix": 3}, "suffix must be a string, got 3"),
     "median collides with key": ({"medians": "cell"}, "columns of the table would collide: 'cell'"),
-    "unknown engine": ({"engine": "nunpy"}, "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numpy, reference"),
+    "unknown engine": (
+        {"engine": "nunpy"},
+        "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numpy, reference",
+    ),
     "unknown fitter": ({"fitter": "old"}, "fitter 'old' is unknown; did you mean 'ols'? fitters: ols, wls"),
     "call": ({"selection": "abs(x) > 1"}, "expression 'abs(x) > 1': Call is not allowed"),
     "call of python": ({"selection": "__import__('os')"}, "Call is not allowed"),
@@ -96,9 +99,7 @@ def test_an_unknown_keyword_is_refused(frame):
     with pytest.raises(TypeError, match="weight_column"):
         fit(frame, weight_column="w")
     with pytest.raises(gbr_dag.GraphError, match="did you mean 'weights'"):
-        gbr_dag.GroupByDriver().execute(
-            ["fit_table"], {"frame": frame, "by": "cell", "targets": "y", "weigths": "w"}
-        )
+        gbr_dag.GroupByDriver().execute(["fit_table"], {"frame": frame, "by": "cell", "targets": "y", "weigths": "w"})
 
 
 def test_other_frames_are_refused_with_the_way_out(frame):

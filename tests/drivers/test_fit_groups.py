@@ -53,7 +53,9 @@ def test_everything_equals_statsmodels(frame, engine):
         np.testing.assert_allclose(ours["y_mad"], np.median(np.abs(residual - np.median(residual))), rtol=1e-8)
         centred = rows[["x", "z"]] - np.average(rows[["x", "z"]], axis=0, weights=rows["w"])
         scaled = centred.mul(np.sqrt(rows["w"]), axis=0)
-        np.testing.assert_allclose(ours["y_condition"], np.linalg.cond(scaled / np.linalg.norm(scaled, axis=0)), rtol=1e-8)
+        np.testing.assert_allclose(
+            ours["y_condition"], np.linalg.cond(scaled / np.linalg.norm(scaled, axis=0)), rtol=1e-8
+        )
         assert ours["y_n_used"] == ours["n_rows"] == len(rows)
 
 
@@ -89,7 +91,9 @@ def test_absolute_weights_take_no_scale(frame, engine):
         design = sm.add_constant(rows[["x", "z"]])
         fit = sm.WLS(rows["y"], design, weights=rows["w"]).fit(cov_type="fixed scale")
         np.testing.assert_allclose(ours["y_slope_z_err"], fit.bse.loc["z"], rtol=1e-9)
-        np.testing.assert_allclose(ours["y_slope_z_low"], fit.params.loc["z"] - 1.959963984540054 * fit.bse.loc["z"], rtol=1e-7)
+        np.testing.assert_allclose(
+            ours["y_slope_z_low"], fit.params.loc["z"] - 1.959963984540054 * fit.bse.loc["z"], rtol=1e-7
+        )
         np.testing.assert_allclose(ours["y_chi2"], np.sum(rows["w"] * fit.resid**2), rtol=1e-8)
         assert ours["y_ndf"] == len(rows) - 3
 
@@ -109,11 +113,21 @@ def test_constant_and_collinear_predictors_are_left_out_by_status(frame, engine)
     """The aliased column must leave no trace: equal to the fit without it, to rounding."""
     frame["constant"], frame["sum"] = 4.2e6, frame["x"] + frame["z"]
     with_aliased = gbr_dag.fit_groups(
-        frame, "cell", "y", ["constant", "x", "z", "sum"], weights="w", engine=engine, diagnostics=("errors", "rms", "condition")
+        frame,
+        "cell",
+        "y",
+        ["constant", "x", "z", "sum"],
+        weights="w",
+        engine=engine,
+        diagnostics=("errors", "rms", "condition"),
     )
     without = gbr_dag.fit_groups(frame, **MODEL, engine=engine, diagnostics=("errors", "rms", "condition"))
     assert (with_aliased["y_status"] == FitStatus.RANK_DEFICIENT).all()
-    assert with_aliased[["y_slope_constant", "y_slope_constant_err", "y_slope_sum", "y_slope_sum_err"]].isna().all(axis=None)
+    assert (
+        with_aliased[["y_slope_constant", "y_slope_constant_err", "y_slope_sum", "y_slope_sum_err"]]
+        .isna()
+        .all(axis=None)
+    )
     for column in ("y_intercept", "y_intercept_err", "y_slope_x", "y_slope_x_err", "y_slope_z", "y_rms", "y_condition"):
         np.testing.assert_allclose(with_aliased[column], without[column], rtol=1e-11)
 
@@ -141,9 +155,7 @@ def test_small_groups_are_missing_and_counted(engine):
 
 def test_a_constant_target_has_no_r_squared(engine):
     frame = pd.DataFrame({"g": [1] * 5, "x": [0.1, 1, 2, 3, 5], "y": [1e6 / 3] * 5, "w": [1.0, 2, 3, 4, 5]})
-    table = gbr_dag.fit_groups(
-        frame, "g", "y", "x", weights="w", engine=engine, diagnostics=("rms", "r_squared")
-    )
+    table = gbr_dag.fit_groups(frame, "g", "y", "x", weights="w", engine=engine, diagnostics=("rms", "r_squared"))
     assert np.isnan(table.loc[0, "y_r_squared"])
     assert table.loc[0, "y_status"] == FitStatus.NEARLY_EXACT
     assert abs(table.loc[0, "y_slope_x"]) < 1e-10
@@ -225,7 +237,10 @@ KEYS = {
     "object": (pd.Series(["b", "ä", "b", None], dtype="object"), ["b", "ä"]),
     "category": (pd.Series(pd.Categorical(["b", "a", "b", None], ["c", "b", "a"])), ["b", "a"]),
     "ordered": (pd.Series(pd.Categorical([2, 1, 2, 3], [3, 2, 1, 0], ordered=True)), [3, 2, 1]),
-    "date": (pd.Series(pd.to_datetime(["2024-05-02", "2024-05-01", "2024-05-02", None])), list(pd.to_datetime(["2024-05-01", "2024-05-02"]))),
+    "date": (
+        pd.Series(pd.to_datetime(["2024-05-02", "2024-05-01", "2024-05-02", None])),
+        list(pd.to_datetime(["2024-05-01", "2024-05-02"])),
+    ),
     "zoned": (
         pd.Series(pd.to_datetime(["2024-05-02", "2024-05-01", "2024-05-02", None]).tz_localize("Europe/Zurich")),
         list(pd.to_datetime(["2024-05-01", "2024-05-02"]).tz_localize("Europe/Zurich")),
@@ -296,7 +311,9 @@ def test_rows_are_positions_whatever_the_index(frame, engine):
 def test_weights_as_an_array_equal_weights_in_the_frame(frame, engine):
     expected = gbr_dag.fit_groups(frame, **MODEL, engine=engine)
     by_position = gbr_dag.fit_groups(
-        frame.drop(columns="w"), **{**MODEL, "weights": pd.Series(frame["w"].to_numpy(), index=range(5, 125))}, engine=engine
+        frame.drop(columns="w"),
+        **{**MODEL, "weights": pd.Series(frame["w"].to_numpy(), index=range(5, 125))},
+        engine=engine,
     )
     pd.testing.assert_frame_equal(by_position, expected)
 

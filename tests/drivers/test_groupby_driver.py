@@ -10,7 +10,16 @@ import pytest
 
 import gbr_dag
 
-BINNING = ["selected_rows", "keyed_rows", "usable_rows", "bin_coordinates", "cell_ids", "bin_table", "bin_map", "entries"]
+BINNING = [
+    "selected_rows",
+    "keyed_rows",
+    "usable_rows",
+    "bin_coordinates",
+    "cell_ids",
+    "bin_table",
+    "bin_map",
+    "entries",
+]
 ROWS = ["design", "response", "raw_weights", "row_reasons", "row_weights", "target_blocks", "bin_rows"]
 NUMPY_FIT = ["bin_factors", "reduced_factors", "coefficients"]
 TABLE = [
@@ -91,7 +100,10 @@ def test_the_plan_names_what_is_missing_and_how_large_it_gets(inputs):
     assert plan.missing == ()
     assert plan.bytes["bin_map"] == 8 * 50
     assert plan.bytes["target_blocks"] == 50
-    assert plan.why("bin_table") == "bin_table runs because rms <- coefficients <- reduced_factors <- bin_factors <- bin_rows <- bin_map <- bin_table"
+    assert (
+        plan.why("bin_table")
+        == "bin_table runs because rms <- coefficients <- reduced_factors <- bin_factors <- bin_rows <- bin_map <- bin_table"
+    )
 
 
 def test_estimates_hold(inputs):

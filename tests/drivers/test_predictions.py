@@ -55,7 +55,12 @@ def test_rows_equal_statsmodels(frame, table):
 
 def test_the_nodes_of_the_graph_give_the_same(frame, table):
     rows = gbr_dag.predictions(frame, table, **MODEL, weights="w", suffix="_s")
-    names = {"row_prediction": "prediction", "row_prediction_error": "prediction_err", "residual": "residual", "pull": "pull"}
+    names = {
+        "row_prediction": "prediction",
+        "row_prediction_error": "prediction_err",
+        "residual": "residual",
+        "pull": "pull",
+    }
     nodes = gbr_dag.GroupByDriver().execute(list(names), {"frame": frame, **MODEL, "weights": "w"})
     for node, part in names.items():
         for i, target in enumerate(MODEL["targets"]):

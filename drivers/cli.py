@@ -1,0 +1,194 @@
+"""The command ``gbr-dag``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import gbr_dag
+from gbr_dag.errors import GbrDagError
+
+app = typer.Typer(
+    help="Fit very many small models at once, and say how each number came to be.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[
+    Path, typer.Argument(help="Parquet, Feather or CSV file, told by its suffix.", exists=True, dir_okay=False)
+]
+By = Annotated[list[str], typer.Option("--by", help="Key columns, comma-separated or repeated.")]
+Target = Annotated[list[str], typer.Option("--target", help="Columns to be fitted, comma-separated or repeated.")]
+On = Annotated[
+    Optional[list[str]], typer.Option("--on", help="Predictors, comma-separated or repeated; none for means.")
+]
+Weights = Annotated[Optional[str], typer.Option(help="Column of relative inverse variances.")]
+Select = Annotated[Optional[str], typer.Option(help="Rows to take, as in '(month == 1) & (dep_delay < 60)'.")]
+Diagnostics = Annotated[str, typer.Option(help="Comma-separated; see the README for all of them.")]
+Medians = Annotated[Optional[list[str]], typer.Option(help="Columns whose median per group is wanted.")]
+MinEntries = Annotated[Optional[int], typer.Option(help="Rows that a fit needs. [default: its coefficients]")]
+Fitter = Annotated[str, typer.Option(help="ols, or wls (insists on weights).")]
+Engine = Annotated[str, typer.Option(help="numpy, or reference (slow, obvious).")]
+Output = Annotated[
+    Optional[list[str]], typer.Option("--output", help="Outputs asked for, comma-separated or repeated.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def main() -> None:
+    """Run the command line; exit code 0 done, 1 failed, 2 bad usage."""
+    app(prog_name="gbr-dag")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"gbr-dag {gbr_dag.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the pictures.")] = Path(
+        "gbr-dag-demo"
+    ),
+    debug: Debug = False,
+) -> None:
+    """Fit 336,776 real flights per carrier, origin and month, and draw what comes out."""
+    from gbr_dag.drivers.demo import run_demo
+
+    with _errors_on_one_line(debug):
+        run_demo(out, Console())
+
+
+@app.command()
+def fit(
+    file: File,
+    by: By,
+    target: Target,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Parquet, Feather or CSV file to write.")],
+    on: On = None,
+    weights: Weights = None,
+    select: Select = None,
+    diagnostics: Diagnostics = "errors,rms",
+    medians: Medians = None,
+    min_entries: MinEntries = None,
+    fitter: Fitter = "ols",
+    engine: Engine = "numpy",
+    debug: Debug = False,
+) -> None:
+    """Fit one regression per group and write the table."""
+    from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
+    from gbr_dag.drivers.groupby import GroupByDriver
+    from gbr_dag.drivers.summary import summary
+
+    with _errors_on_one_line(debug):
+        driver = GroupByDriver(engine=engine, fitter=fitter)
+        check_suffix(out)
+        inputs = _inputs(by, target, on, weights, select, diagnostics, medians, min_entries)
+        table = driver.execute(["fit_table"], {"frame": read_frame(file), **inputs})["fit_table"]
+        write_frame(table, out)
+        Console().print(summary(table))
+        typer.echo(f"wrote {out}")
+
+
+@app.command()
+def plan(
+    file: File,
+    by: By,
+    target: Target,
+    on: On = None,
+    weights: Weights = None,
+    select: Select = None,
+    diagnostics: Diagnostics = "errors,rms",
+    output: Output = None,
+    fitter: Fitter = "ols",
+    engine: Engine = "numpy",
+    debug: Debug = False,
+) -> None:
+    """Show what would run for the outputs asked for, in order, why, and how large it gets. Runs nothing."""
+    from gbr_dag.drivers.files import read_frame
+    from gbr_dag.drivers.groupby import GroupByDriver
+
+    with _errors_on_one_line(debug):
+        driver = GroupByDriver(engine=engine, fitter=fitter)
+        inputs = _inputs(by, target, on, weights, select, diagnostics)
+        typer.echo(str(driver.plan(_split(output) or ["fit_table"], {"frame": read_frame(file), **inputs})))
+
+
+@app.command()
+def draw(
+    out: Annotated[Optional[Path], typer.Option("--out", "-o", help=".svg, .png, .dot or .mmd; text without.")] = None,
+    output: Output = None,
+    fitter: Fitter = "ols",
+    engine: Engine = "numpy",
+    debug: Debug = False,
+) -> None:
+    """Draw the graph behind the outputs asked for (default: the fit table)."""
+    from gbr_dag.drivers.groupby import GroupByDriver
+
+    with _errors_on_one_line(debug):
+        text = GroupByDriver(engine=engine, fitter=fitter).draw(_split(output) or ["fit_table"], out)
+        typer.echo(text if out is None else f"wrote {out}")
+
+
+@app.command()
+def outputs(engine: Engine = "numpy", fitter: Fitter = "ols", debug: Debug = False) -> None:
+    """List everything that can be asked for by name."""
+    from gbr_dag.drivers.groupby import GroupByDriver
+
+    with _errors_on_one_line(debug):
+        listed = GroupByDriver(engine=engine, fitter=fitter).list_outputs()
+        table = Table("output", "stage", "what it is", box=None, header_style="bold")
+        for row in listed.itertuples():
+            table.add_row(row.name, row.stage, row.description)
+        Console().print(table)
+
+
+def _inputs(
+    by: list[str],
+    target: list[str],
+    on: Optional[list[str]],
+    weights: Optional[str],
+    select: Optional[str],
+    diagnostics: str,
+    medians: Optional[list[str]] = None,
+    min_entries: Optional[int] = None,
+) -> dict[str, Any]:
+    """Arguments of ``fit_groups`` from the options."""
+    return {
+        "by": _split(by),
+        "targets": _split(target),
+        "predictors": _split(on),
+        "weights": weights,
+        "selection": select,
+        "diagnostics": _split([diagnostics]),
+        "medians": _split(medians),
+        "min_entries": min_entries,
+    }
+
+
+def _split(names: Optional[list[str]]) -> list[str]:
+    return [name.strip() for text in names or () for name in text.split(",") if name.strip()]
+
+
+@contextmanager
+def _errors_on_one_line(debug: bool) -> Iterator[None]:
+    """Exit 2 for what the user can mend in the call, 1 for what failed; the traceback only when asked for."""
+    try:
+        yield
+    except (GbrDagError, OSError, MemoryError) as error:
+        if debug:
+            traceback.print_exc()
+        text = " ".join(str(error).split()) or type(error).__name__
+        typer.echo(f"gbr-dag: {text}", err=True)
+        sys.exit(2 if isinstance(error, ValueError) else 1)

@@ -1,0 +1,215 @@
+"""The command line as a user meets it: files in, files out, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import gbr_dag
+from gbr_dag.drivers.cli import app
+
+WRITE = {".parquet": "to_parquet", ".feather": "to_feather", ".csv": "to_csv"}
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    n = 60
+    return pd.DataFrame(
+        {
+            "sector": rng.integers(0, 3, size=n),
+            "side": rng.choice(["A", "C"], size=n),
+            "x": rng.normal(size=n),
+            "y": rng.normal(size=n),
+            "w": rng.uniform(0.1, 4.0, size=n),
+        }
+    )
+
+
+@pytest.fixture
+def file(frame, tmp_path) -> Path:
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("suffix", WRITE)
+def test_fit_reads_and_writes_every_format(frame, tmp_path, suffix):
+    source, target = tmp_path / f"rows{suffix}", tmp_path / "new" / f"fits{suffix}"
+    getattr(frame, WRITE[suffix])(source, **({"index": False} if suffix == ".csv" else {}))
+    code, out, err = call(
+        "fit", source, "--by", "sector,side", "--target", "y", "--on", "x", "--weights", "w", "--select", "x > -1",
+        "--min-entries", 4, "--medians", "x", "-o", target,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    read = {".parquet": pd.read_parquet, ".feather": pd.read_feather, ".csv": pd.read_csv}[suffix]
+    expected = gbr_dag.fit_groups(
+        frame, ["sector", "side"], "y", "x", weights="w", selection="x > -1", min_entries=4, medians="x"
+    )
+    pd.testing.assert_frame_equal(read(target), expected, check_dtype=suffix != ".csv", rtol=1e-12)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    for part in ("6  groups", "y: ok", "rows left out: not selected", "rows/s", f"wrote {target}"):
+        assert part in " ".join(out.split(" ")), out
+
+
+def test_repeated_options_and_engines(frame, file, tmp_path):
+    code, _, _ = call(
+        "fit", file, "--by", "sector", "--by", "side", "--target", "y", "--target", "x", "--engine", "reference",
+        "--fitter", "wls", "--weights", "w", "--diagnostics", "errors, covariance", "-o", tmp_path / "o.parquet",
+    )  # fmt: skip
+    assert code == 0
+    table = pd.read_parquet(tmp_path / "o.parquet")
+    assert {"y_intercept_err", "x_cov_intercept_intercept"} <= set(table)
+    assert "y_rms" not in table
+
+
+def test_groups_that_fail_do_not_change_the_exit_code(file, tmp_path):
+    code, out, _ = call("fit", file, "--by", "sector", "--target", "y", "--min-entries", 1000, "-o", tmp_path / "o.csv")
+    assert code == 0
+    assert "insufficient" in out
+
+
+BAD = {
+    "unknown column": (
+        ["--by", "sektor", "--target", "y"],
+        2,
+        "by: column 'sektor' is not in the frame; did you mean 'sector'?",
+    ),
+    "unknown engine": (
+        ["--by", "sector", "--target", "y", "--engine", "nunpy"],
+        2,
+        "engine 'nunpy' is unknown; did you mean 'numpy'?",
+    ),
+    "bad expression": (["--by", "sector", "--target", "y", "--select", "abs(x) > 1"], 2, "Call is not allowed"),
+    "text target": (["--by", "sector", "--target", "side"], 2, "targets must be numeric"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_usage_is_one_line_and_exit_code_2(file, tmp_path, case):
+    options, expected, text = BAD[case]
+    code, out, err = call("fit", file, *options, "-o", tmp_path / "o.parquet")
+    assert (code, out) == (expected, "")
+    assert err.count("\n") == 1
+    assert err.startswith("gbr-dag: ")
+    assert text in err
+    assert not (tmp_path / "o.parquet").exists()
+    code, _, err = call("fit", file, *options, "-o", tmp_path / "o.parquet", "--debug")
+    assert code == expected
+    assert "Traceback" in err
+
+
+def test_usage_of_the_command_itself(file, tmp_path):
+    assert call("fit", tmp_path / "none.parquet", "--by", "a", "--target", "b", "-o", "o.csv")[0] == 2
+    assert call("fit", file, "--by", "sector", "-o", "o.csv")[0] == 2
+    assert call("fit", file, "--by", "sector", "--target", "y", "--wieghts", "w", "-o", "o.csv")[0] == 2
+
+
+def test_unknown_suffixes_are_refused_before_the_fit(file, tmp_path):
+    code, _, err = call("fit", file, "--by", "sector", "--target", "y", "-o", tmp_path / "fits.xlsx")
+    assert code == 2
+    assert "the suffix must be one of .parquet, .feather, .csv, got '.xlsx'" in err
+
+
+def test_what_fails_is_exit_code_1(file, tmp_path):
+    (tmp_path / "wall").write_text("a file where a folder should be")
+    code, _, err = call("fit", file, "--by", "sector", "--target", "y", "-o", tmp_path / "wall" / "fits.csv")
+    assert code == 1
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_not_what_it_says(tmp_path):
+    path = tmp_path / "rows.parquet"
+    path.write_text("no parquet")
+    code, _, err = call("fit", path, "--by", "a", "--target", "b", "-o", tmp_path / "o.csv")
+    assert code == 2
+    assert f"{path} cannot be read as parquet" in " ".join(err.split("\n"))
+
+
+def test_plan_shows_and_runs_nothing(file):
+    code, out, _ = call("plan", file, "--by", "sector", "--target", "y", "--output", "entries,mad")
+    assert code == 0
+    expected = gbr_dag.GroupByDriver().plan(
+        ["entries", "mad"], {"frame": pd.read_parquet(file), "by": "sector", "targets": "y"}
+    )
+    assert out.strip() == str(expected).strip()
+
+
+def test_draw_writes_or_prints(tmp_path):
+    code, out, _ = call("draw", "--output", "rms", "-o", tmp_path / "graph.dot")
+    assert (code, out.strip()) == (0, f"wrote {tmp_path / 'graph.dot'}")
+    assert (tmp_path / "graph.dot").read_text().startswith("digraph")
+    code, out, _ = call("draw", "--output", "rms", "--engine", "reference")
+    assert code == 0
+    assert "reference_fits" in out
+
+
+def test_outputs_lists_all_nodes():
+    code, out, _ = call("outputs")
+    assert code == 0
+    for name in gbr_dag.GroupByDriver().list_outputs()["name"]:
+        assert name in out
+
+
+def test_version_and_help():
+    assert call("--version")[1].strip() == f"gbr-dag {gbr_dag.__version__}"
+    code, out, _ = call("--help")
+    for command in ("demo", "fit", "plan", "draw", "outputs"):
+        assert command in out
+
+
+def test_the_demo_writes_its_table_and_pictures(tmp_path):
+    pytest.importorskip("matplotlib", reason="the demo draws pictures")
+    code, out, _ = call("demo", "-o", tmp_path)
+    assert code == 0
+    assert "AS Alaska" in out
+    assert "399  groups" in out
+    fits = pd.read_parquet(tmp_path / "fits.parquet")
+    assert len(fits) == 399
+    for name in ("slopes.png", "graph.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert "fit_table" in (tmp_path / "graph.svg").read_text()
+
+
+def test_carriers_are_ranked_by_their_flights_weighted_mean():
+    from gbr_dag.drivers.demo import time_made_up
+
+    fits = pd.DataFrame(
+        {
+            "carrier": ["A", "A", "B"],
+            "arr_delay_n_used": [10, 30, 5],
+            "arr_delay_intercept": [-1.0, -5.0, -2.0],
+            "arr_delay_intercept_err": [0.4, 0.1, np.nan],
+            "arr_delay_slope_dep_delay": [1.0, 0.6, 1.0],
+            "arr_delay_slope_dep_delay_err": [0.04, 0.01, np.nan],
+        }
+    )
+    ranking = time_made_up(fits)
+    assert ranking["carrier"].tolist() == ["A"]
+    assert ranking.loc[0, ["flights", "made_up", "slope"]].tolist() == pytest.approx([40, 4.0, 0.7])
+    assert ranking.loc[0, "made_up_err"] == pytest.approx(np.hypot(0.25 * 0.4, 0.75 * 0.1))
+
+
+def test_the_installed_command_is_the_same(file, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "from gbr_dag.drivers.cli import main; main()", "outputs"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(gbr_dag.__file__).parent.parent,
+    )
+    assert done.returncode == 0
+    assert "fit_table" in done.stdout
