@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
+from functools import cache
 from types import ModuleType
 from typing import Any, Literal, Optional, Union
 
@@ -299,7 +298,7 @@ def fit_groups(
     return table
 
 
-@lru_cache(maxsize=None)
+@cache
 def _driver(engine: str, fitter: str) -> GroupByDriver:
     """One graph a combination: building it takes longer than fitting a thousand groups."""
     return GroupByDriver(engine=engine, fitter=fitter)

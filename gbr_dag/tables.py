@@ -55,7 +55,8 @@ _STATUS_WORDS = {
     ),
     FitStatus.SATURATED: "saturated: as many coefficients as rows, so there is no scatter to take errors and rms from",
     FitStatus.ILL_CONDITIONED: (
-        "ill conditioned: predictors are nearly collinear; coefficients lose about as many digits as their condition number has"
+        "ill conditioned: predictors are nearly collinear; coefficients lose about as many digits as their condition"
+        " number has"
     ),
     FitStatus.NEARLY_EXACT: (
         "nearly exact: residuals are below 1e-5 of the target's scatter, so rms and errors are limited by rounding"

@@ -44,8 +44,9 @@ def without_column(triangle: FloatArray, j: int) -> FloatArray:
 
 
 def inverse_of(triangle: FloatArray) -> FloatArray:
-    """Inverses of triangular factors (n, k, k) by back-substitution; a zero pivot stands for a column left out,
-    whose row and column of the inverse are zero.
+    """Inverses of triangular factors (n, k, k), by back-substitution.
+
+    A zero pivot stands for a column left out: its row and column of the inverse are zero.
     """
     k = triangle.shape[1]
     inverse = np.zeros_like(triangle)

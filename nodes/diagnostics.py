@@ -9,7 +9,7 @@ _FLAGGED_BELOW = 1e-10
 """Below this q or SSE/Syy no accuracy is promised: 0 violations of the tiers above it in 30,000 designs each."""
 
 
-def fit_status(coefficients: Coefficients, min_entries: int) -> npt.NDArray[np.int16]:
+def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
     """Flags of ``FitStatus`` for every bin and target, int16 (n_bins, t).
 
     ILL_CONDITIONED: q = 1 / (p sum VIF_j) <= 1e-10, q a bound from below on 1/kappa^2 of the scaled design.

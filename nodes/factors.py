@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from gbr_dag.graph.backend import config
 
+from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinRows, Columns, Factors, FloatArray, IntArray, TargetBlock
 from gbr_dag.triangles import unit_factor
 

@@ -1,8 +1,8 @@
 """Coefficients from the factors of every bin, by one batched back-substitution."""
 
 import numpy as np
-from gbr_dag.graph.backend import config
 
+from gbr_dag.graph.backend import config
 from gbr_dag.tables import BoolArray, Coefficients, Factors, FloatArray
 from gbr_dag.triangles import back_substituted, inverse_of, triangle_of
 

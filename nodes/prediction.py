@@ -52,7 +52,7 @@ def residual(response: Columns, row_prediction: FloatArray) -> FloatArray:
 
 @bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
 def pull(residual: FloatArray, raw_weights: FloatArray, rms: FloatArray, bin_map: BinMap) -> FloatArray:
-    """Residual over its expected scatter, sqrt(w) residual / rms, (n_rows, t); NaN without an rms or a positive weight."""
+    """Residual over its expected scatter, sqrt(w) residual / rms, (n_rows, t); NaN without rms or positive weight."""
     root = np.sqrt(np.where(raw_weights > 0.0, raw_weights, np.nan))
     scatter = _of_rows(rms, bin_map.row_bin)
     return residual * root[:, None] / np.where(scatter > 0.0, scatter, np.nan)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from gbr_dag.graph.backend import config
 
+from gbr_dag.graph.backend import config
 from gbr_dag.tables import Factors, FloatArray
 from gbr_dag.triangles import triangle_of, unit_factor, without_column
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from gbr_dag.graph.backend import config
 
+from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinRows, Coefficients, Columns, FloatArray, TargetBlock
 
 _DOUBLE_EPS = float(np.finfo(np.float64).eps)
@@ -150,7 +150,7 @@ def _kept(x: FloatArray, rounding: FloatArray, intercept_rounding: FloatArray, r
 def _with_intercept(
     slopes: FloatArray, root: FloatArray, hi: FloatArray, lo: FloatArray, total: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (t, 1 + p) and unit covariance (1 + p, 1 + p) of the uncentred columns, root root' being the slopes'.
+    """Coefficients (t, 1 + p) and unit covariance (1 + p, 1 + p) of the uncentred columns; root root' is the slopes'.
 
     The intercept's variance is a sum of squares; as 1 / total + mean' covariance mean it comes out negative when the
     means are large and the predictors nearly collinear.

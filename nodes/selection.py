@@ -10,8 +10,8 @@ import pandas as pd
 
 from gbr_dag.columns import numeric_values
 from gbr_dag.errors import DataWarning
-from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.expressions import expression_values
+from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BoolArray, Columns, FloatArray, TargetBlock
 
 ROW_REASONS = (

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.columns import numeric_values
-from gbr_dag.tables import BinMap, Columns, FloatArray, IntArray, TargetBlock
+from gbr_dag.tables import BinMap, FloatArray, IntArray, TargetBlock
 
 
 def bin_medians(

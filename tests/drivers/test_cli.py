@@ -65,7 +65,7 @@ def test_fit_reads_and_writes_every_format(frame, tmp_path, suffix):
         assert part in " ".join(out.split(" ")), out
 
 
-def test_repeated_options_and_engines(frame, file, tmp_path):
+def test_repeated_options_and_engines(file, tmp_path):
     code, _, _ = call(
         "fit", file, "--by", "sector", "--by", "side", "--target", "y", "--target", "x", "--engine", "reference",
         "--fitter", "wls", "--weights", "w", "--diagnostics", "errors, covariance", "-o", tmp_path / "o.parquet",
@@ -166,7 +166,7 @@ def test_outputs_lists_all_nodes():
 
 def test_version_and_help():
     assert call("--version")[1].strip() == f"gbr-dag {gbr_dag.__version__}"
-    code, out, _ = call("--help")
+    _code, out, _ = call("--help")
     for command in ("demo", "fit", "plan", "draw", "outputs"):
         assert command in out
 
@@ -203,7 +203,7 @@ def test_carriers_are_ranked_by_their_flights_weighted_mean():
     assert ranking.loc[0, "made_up_err"] == pytest.approx(np.hypot(0.25 * 0.4, 0.75 * 0.1))
 
 
-def test_the_installed_command_is_the_same(file, tmp_path):
+def test_the_installed_command_is_the_same():
     done = subprocess.run(
         [sys.executable, "-c", "from gbr_dag.drivers.cli import main; main()", "outputs"],
         capture_output=True,

@@ -375,7 +375,7 @@ def test_the_order_of_the_columns(frame):
     table = gbr_dag.fit_groups(
         frame, "cell", ["y", "u"], "x", diagnostics=("errors", "rms", "mad", "r_squared"), medians="z", suffix="_s"
     )
-    names = "intercept intercept_err slope_x slope_x_err rms mad r_squared n_used status".split()
+    names = ["intercept", "intercept_err", "slope_x", "slope_x_err", "rms", "mad", "r_squared", "n_used", "status"]
     expected = ["cell", *(f"{t}_{name}_s" for t in "yu" for name in names), "z_s", "n_rows_s"]
     assert list(table) == expected
 

@@ -100,10 +100,8 @@ def test_the_plan_names_what_is_missing_and_how_large_it_gets(inputs):
     assert plan.missing == ()
     assert plan.bytes["bin_map"] == 8 * 50
     assert plan.bytes["target_blocks"] == 50
-    assert (
-        plan.why("bin_table")
-        == "bin_table runs because rms <- coefficients <- reduced_factors <- bin_factors <- bin_rows <- bin_map <- bin_table"
-    )
+    chain = "rms <- coefficients <- reduced_factors <- bin_factors <- bin_rows <- bin_map <- bin_table"
+    assert plan.why("bin_table") == f"bin_table runs because {chain}"
 
 
 def test_estimates_hold(inputs):

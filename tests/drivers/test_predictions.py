@@ -41,7 +41,7 @@ def test_rows_equal_statsmodels(frame, table):
     assert list(rows) == [
         f"{t}_{name}_s" for t in "yu" for name in ("prediction", "prediction_err", "residual", "pull")
     ]
-    for _, positions in frame.reset_index(drop=True).groupby(["cell", "side"], observed=True).indices.items():
+    for positions in frame.reset_index(drop=True).groupby(["cell", "side"], observed=True).indices.values():
         group, ours = frame.iloc[positions], rows.iloc[positions]
         design = sm.add_constant(group[["x", "z"]])
         result = sm.WLS(group["u"], design, weights=group["w"]).fit()
