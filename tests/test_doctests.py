@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import doctest
 import pkgutil
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -19,21 +18,30 @@ import gbr_dag.nodes
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def _modules() -> Iterator[str]:
-    core = str(Path(gbr_dag.__file__).parent)
-    yield from (module.name for module in pkgutil.walk_packages([core], "gbr_dag."))
-    for package in (gbr_dag.nodes, gbr_dag.drivers):
-        yield from (module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+def examples() -> dict[str, doctest.DocTest]:
+    """Docstrings with examples by the name of what they belong to."""
+    folders = {
+        "gbr_dag": [str(Path(gbr_dag.__file__).parent)],
+        "gbr_dag.nodes": gbr_dag.nodes.__path__,
+        "gbr_dag.drivers": gbr_dag.drivers.__path__,
+    }
+    names = {
+        module.name for name, folder in folders.items() for module in pkgutil.walk_packages(folder, f"{name}.")
+    } | set(folders)
+    found = [test for name in sorted(names) for test in doctest.DocTestFinder().find(import_module(name))]
+    return {test.name: test for test in found if test.examples}
 
 
-@pytest.mark.parametrize("name", sorted(set(_modules())))
-def test_examples_of_module(name, tmp_path, monkeypatch):
+EXAMPLES = examples()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tests = [test for test in doctest.DocTestFinder().find(import_module(name)) if test.examples]
-    if not tests:
-        pytest.skip("no examples")
-    runner = doctest.DocTestRunner(optionflags=FLAGS)
     report: list[str] = []
-    for test in tests:
-        runner.run(test, out=report.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(report)
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(EXAMPLES[name], out=report.append, clear_globs=False)
+    assert result.failed == 0, "".join(report)
+
+
+def test_examples_are_found():
+    assert {"gbr_dag.fit_groups", "gbr_dag.load_flights"} <= {f"gbr_dag.{name.rsplit('.', 1)[-1]}" for name in EXAMPLES}

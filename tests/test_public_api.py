@@ -95,7 +95,7 @@ def test_error_says_what_it_is_for(name):
     assert "." in getattr(gbr_dag, name).__doc__
 
 
-@pytest.mark.parametrize(("name", "method"), public_methods())
+@pytest.mark.parametrize(("name", "method"), list(public_methods()))
 def test_method_is_documented(name, method):
     function = getattr(getattr(gbr_dag, name), method)
     found = sections(function)
