@@ -1,6 +1,7 @@
-"""The command ``gbr-dag``."""
+"""The command ``gbr-dag``.
 
-from __future__ import annotations
+Annotations are evaluated here: typer on Python 3.9 does not see options in annotations that are strings.
+"""
 
 import sys
 import traceback

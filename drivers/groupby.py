@@ -273,9 +273,9 @@ def fit_groups(
     >>> table = gbr_dag.fit_groups(flights, by="origin", targets="arr_delay", predictors="dep_delay")
     >>> table[["origin", "arr_delay_slope_dep_delay", "arr_delay_slope_dep_delay_err"]].round(4)
       origin  arr_delay_slope_dep_delay  arr_delay_slope_dep_delay_err
-    0    EWR                     1.0298                         0.0012
-    1    JFK                     1.0165                         0.0014
-    2    LGA                     1.0109                         0.0014
+    0    EWR                     1.0255                         0.0012
+    1    JFK                     1.0285                         0.0015
+    2    LGA                     1.0035                         0.0014
     """
     inputs = {
         "frame": frame,

@@ -75,10 +75,12 @@ def predictions(
     >>> flights = gbr_dag.load_flights()
     >>> model = {"by": "origin", "targets": "arr_delay", "predictors": "dep_delay"}
     >>> table = gbr_dag.fit_groups(flights, **model, diagnostics=("errors", "covariance", "rms"))
-    >>> gbr_dag.predictions(flights, table, **model).head(2).round(2)
-       arr_delay_prediction  arr_delay_prediction_err  arr_delay_residual  arr_delay_pull
-    0                 -4.25                      0.05               15.25            0.83
-    1                 -1.82                      0.05               21.82            1.26
+    >>> gbr_dag.predictions(flights, table, **model).loc[0].round(2)
+    arr_delay_prediction        -4.23
+    arr_delay_prediction_err     0.05
+    arr_delay_residual          15.23
+    arr_delay_pull               0.90
+    Name: 0, dtype: float64
     """
     by, targets = checked_names("by", by), checked_names("targets", targets)
     predictors = checked_names("predictors", predictors)

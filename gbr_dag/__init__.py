@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         InputError,
         MissingExtraError,
         MissingInputError,
-        UnknownArgumentError,
         UnknownNameError,
     )
     from gbr_dag.graph import Driver, Plan
@@ -41,7 +40,6 @@ __all__ = [
     "MissingExtraError",
     "MissingInputError",
     "Plan",
-    "UnknownArgumentError",
     "UnknownNameError",
     "__version__",
     "explain_status",
@@ -66,7 +64,6 @@ _MODULE_OF = {
     "MissingExtraError": "gbr_dag.errors",
     "MissingInputError": "gbr_dag.errors",
     "Plan": "gbr_dag.graph",
-    "UnknownArgumentError": "gbr_dag.errors",
     "UnknownNameError": "gbr_dag.errors",
     "explain_status": "gbr_dag.tables",
     "fit_groups": "gbr_dag.drivers.groupby",

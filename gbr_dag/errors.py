@@ -31,10 +31,6 @@ class InputError(GbrDagError, ValueError):
     """An argument breaks its rule; the text names the argument, the rule, what came and the way out."""
 
 
-class UnknownArgumentError(GbrDagError, TypeError):
-    """A keyword that the called function does not take."""
-
-
 class MissingExtraError(GbrDagError, ImportError):
     """An optional library is needed; the text names the ``pip install`` that brings it."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import gbr_dag
-from gbr_dag.drivers.cli import app
+from gbr_dag.drivers.cli import main
 
 WRITE = {".parquet": "to_parquet", ".feather": "to_feather", ".csv": "to_csv"}
 
@@ -39,15 +39,22 @@ def file(frame, tmp_path) -> Path:
     return path
 
 
-def call(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+@pytest.fixture
+def call(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command with arguments; gives the exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gbr-dag", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
 
 
 @pytest.mark.parametrize("suffix", WRITE)
-def test_fit_reads_and_writes_every_format(frame, tmp_path, suffix):
+def test_fit_reads_and_writes_every_format(call, frame, tmp_path, suffix):
     source, target = tmp_path / f"rows{suffix}", tmp_path / "new" / f"fits{suffix}"
     getattr(frame, WRITE[suffix])(source, **({"index": False} if suffix == ".csv" else {}))
     code, out, err = call(
@@ -65,7 +72,7 @@ def test_fit_reads_and_writes_every_format(frame, tmp_path, suffix):
         assert part in " ".join(out.split(" ")), out
 
 
-def test_repeated_options_and_engines(file, tmp_path):
+def test_repeated_options_and_engines(call, file, tmp_path):
     code, _, _ = call(
         "fit", file, "--by", "sector", "--by", "side", "--target", "y", "--target", "x", "--engine", "reference",
         "--fitter", "wls", "--weights", "w", "--diagnostics", "errors, covariance", "-o", tmp_path / "o.parquet",
@@ -76,7 +83,7 @@ def test_repeated_options_and_engines(file, tmp_path):
     assert "y_rms" not in table
 
 
-def test_groups_that_fail_do_not_change_the_exit_code(file, tmp_path):
+def test_groups_that_fail_do_not_change_the_exit_code(call, file, tmp_path):
     code, out, _ = call("fit", file, "--by", "sector", "--target", "y", "--min-entries", 1000, "-o", tmp_path / "o.csv")
     assert code == 0
     assert "insufficient" in out
@@ -99,7 +106,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_usage_is_one_line_and_exit_code_2(file, tmp_path, case):
+def test_bad_usage_is_one_line_and_exit_code_2(call, file, tmp_path, case):
     options, expected, text = BAD[case]
     code, out, err = call("fit", file, *options, "-o", tmp_path / "o.parquet")
     assert (code, out) == (expected, "")
@@ -112,26 +119,26 @@ def test_bad_usage_is_one_line_and_exit_code_2(file, tmp_path, case):
     assert "Traceback" in err
 
 
-def test_usage_of_the_command_itself(file, tmp_path):
+def test_usage_of_the_command_itself(call, file, tmp_path):
     assert call("fit", tmp_path / "none.parquet", "--by", "a", "--target", "b", "-o", "o.csv")[0] == 2
     assert call("fit", file, "--by", "sector", "-o", "o.csv")[0] == 2
     assert call("fit", file, "--by", "sector", "--target", "y", "--wieghts", "w", "-o", "o.csv")[0] == 2
 
 
-def test_unknown_suffixes_are_refused_before_the_fit(file, tmp_path):
+def test_unknown_suffixes_are_refused_before_the_fit(call, file, tmp_path):
     code, _, err = call("fit", file, "--by", "sector", "--target", "y", "-o", tmp_path / "fits.xlsx")
     assert code == 2
     assert "the suffix must be one of .parquet, .feather, .csv, got '.xlsx'" in err
 
 
-def test_what_fails_is_exit_code_1(file, tmp_path):
+def test_what_fails_is_exit_code_1(call, file, tmp_path):
     (tmp_path / "wall").write_text("a file where a folder should be")
     code, _, err = call("fit", file, "--by", "sector", "--target", "y", "-o", tmp_path / "wall" / "fits.csv")
     assert code == 1
     assert err.count("\n") == 1
 
 
-def test_a_file_that_is_not_what_it_says(tmp_path):
+def test_a_file_that_is_not_what_it_says(call, tmp_path):
     path = tmp_path / "rows.parquet"
     path.write_text("no parquet")
     code, _, err = call("fit", path, "--by", "a", "--target", "b", "-o", tmp_path / "o.csv")
@@ -139,7 +146,7 @@ def test_a_file_that_is_not_what_it_says(tmp_path):
     assert f"{path} cannot be read as parquet" in " ".join(err.split("\n"))
 
 
-def test_plan_shows_and_runs_nothing(file):
+def test_plan_shows_and_runs_nothing(call, file):
     code, out, _ = call("plan", file, "--by", "sector", "--target", "y", "--output", "entries,mad")
     assert code == 0
     expected = gbr_dag.GroupByDriver().plan(
@@ -148,7 +155,7 @@ def test_plan_shows_and_runs_nothing(file):
     assert out.strip() == str(expected).strip()
 
 
-def test_draw_writes_or_prints(tmp_path):
+def test_draw_writes_or_prints(call, tmp_path):
     code, out, _ = call("draw", "--output", "rms", "-o", tmp_path / "graph.dot")
     assert (code, out.strip()) == (0, f"wrote {tmp_path / 'graph.dot'}")
     assert (tmp_path / "graph.dot").read_text().startswith("digraph")
@@ -157,21 +164,21 @@ def test_draw_writes_or_prints(tmp_path):
     assert "reference_fits" in out
 
 
-def test_outputs_lists_all_nodes():
+def test_outputs_lists_all_nodes(call):
     code, out, _ = call("outputs")
     assert code == 0
     for name in gbr_dag.GroupByDriver().list_outputs()["name"]:
         assert name in out
 
 
-def test_version_and_help():
+def test_version_and_help(call):
     assert call("--version")[1].strip() == f"gbr-dag {gbr_dag.__version__}"
     _code, out, _ = call("--help")
     for command in ("demo", "fit", "plan", "draw", "outputs"):
         assert command in out
 
 
-def test_the_demo_writes_its_table_and_pictures(tmp_path):
+def test_the_demo_writes_its_table_and_pictures(call, tmp_path):
     pytest.importorskip("matplotlib", reason="the demo draws pictures")
     code, out, _ = call("demo", "-o", tmp_path)
     assert code == 0
