@@ -5,8 +5,11 @@ import numpy.typing as npt
 
 from gbr_dag.tables import Coefficients, FitStatus, FloatArray
 
-_FLAGGED_BELOW = 1e-10
-"""Below this q or SSE/Syy no accuracy is promised: 0 violations of the tiers above it in 30,000 designs each."""
+_TIERS = ((1e-10, 1e-8), (1e-8, 1e-9), (1e-6, 1e-10))
+"""Lower limits of min(q, SSE/Syy) with what is promised above them; see benchmarks/scan_designs.py."""
+
+_FLAGGED_BELOW = _TIERS[0][0]
+"""Fits at or below the last tier carry a flag."""
 
 
 def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
@@ -30,6 +33,24 @@ def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
     for flag, condition in conditions.items():
         status[condition] |= np.int16(flag)
     return status
+
+
+def promised_accuracy(coefficients: Coefficients) -> FloatArray:
+    """Bound on the relative error of coefficients, errors and rms, (n_bins, t): 1e-10, 1e-9 or 1e-8.
+
+    By min(q, SSE/Syy) above 1e-6, 1e-8 or 1e-10, where q = 1 / (p sum VIF_j); SSE/Syy does not count without residual
+    degrees of freedom. A coefficient's error is relative to max(abs(beta_j), s_y / s_j), s the root of the centred
+    weighted scatter. NaN below these and where nothing was fitted.
+    """
+    freedom = coefficients.of_targets(coefficients.count - coefficients.rank) > 0
+    unexplained = np.divide(
+        coefficients.sse, coefficients.syy, out=np.zeros(freedom.shape), where=~coefficients.constant
+    )
+    quality = np.minimum(coefficients.of_targets(coefficients.conditioning), np.where(freedom, unexplained, 1.0))
+    accuracy = np.full(freedom.shape, np.nan)
+    for limit, bound in _TIERS:
+        accuracy[quality > limit] = bound
+    return accuracy
 
 
 def residual_freedom(coefficients: Coefficients) -> FloatArray:

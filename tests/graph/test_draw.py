@@ -74,6 +74,21 @@ def test_a_file_that_cannot_be_made_leaves_the_old_one(driver, tmp_path, monkeyp
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_file_is_renamed_into_its_place(driver, tmp_path, monkeypatch):
+    path = tmp_path / "graph.mmd"
+    path.write_text("old", encoding="utf-8")
+
+    def full_disk(self, target):
+        assert self.read_text(encoding="utf-8").startswith("flowchart")
+        raise OSError(target)
+
+    monkeypatch.setattr(type(path), "replace", full_disk)
+    with pytest.raises(OSError, match=r"graph\.mmd"):
+        driver.draw(["fit_table"], path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_unknown_kinds_of_files(driver, tmp_path):
     path = tmp_path / "graph.jpg"
     message = f"path must end in .dot, .mmd, .png or .svg, got {str(path)!r}"

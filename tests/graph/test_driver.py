@@ -68,11 +68,12 @@ def test_chains_longer_than_the_recursion_limit_run():
     chain = ModuleType("gbr_dag_test_chain")
     lines = ["def n0(x: int) -> int: return x"]
     lines += [f"def n{i}(n{i - 1}: int, x: int) -> int: return n{i - 1} + x" for i in range(1, 1500)]
+    lines += ["def side(x: int) -> int: return -x", "def last(side: int, n1499: int) -> int: return side + n1499"]
     exec("\n".join(lines), chain.__dict__)
     try:
         driver = Driver([chain])
-        assert driver.execute(["n1499", "n3"], {"x": 1}) == {"n1499": 1500, "n3": 4}
-        assert driver.report()["node"].tolist() == list(driver.plan(["n1499", "n3"], {"x": 1}).nodes)
+        assert driver.execute(["last", "n3"], {"x": 1}) == {"last": 1499, "n3": 4}
+        assert driver.report()["node"].tolist() == list(driver.plan(["last", "n3"], {"x": 1}).nodes)
     finally:
         sys.modules.pop(chain.__name__)
 
@@ -93,6 +94,12 @@ def test_defaults_of_optional_inputs_hold_until_a_value_is_given(diamond):
 
 def test_inputs_that_are_not_needed_are_not_looked_at(diamond):
     assert diamond.execute(["aside"], {"x": 2, "y": "not a number"}) == {"aside": -2}
+
+
+def test_only_nodes_that_run_judge_the_type_of_an_input(make_module):
+    driver = Driver([make_module("def a(x: int) -> int: return x\ndef b(x: str) -> str: return x\n", "two")])
+    assert driver.execute(["a"], {"x": 1}) == {"a": 1}
+    assert driver.execute(["b"], {"x": "1"}) == {"b": "1"}
 
 
 def test_overrides_stand_in_and_prune_what_only_they_need(driver):
@@ -275,6 +282,16 @@ def test_a_bar_is_shown_on_a_terminal(slow, capsys, monkeypatch):
 
 
 def test_a_short_run_shows_no_bar(make_module, capsys):
+    module = make_module("def a(x: int) -> int: return x\n", "one")
+    Driver([module], progress=True).execute(["a"], {"x": 1})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_bar_comes_when_all_is_done(make_module, monkeypatch, capsys):
+    from gbr_dag.graph import progress
+
+    now = iter([0, 0, 10])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     module = make_module("def a(x: int) -> int: return x\n", "one")
     Driver([module], progress=True).execute(["a"], {"x": 1})
     assert capsys.readouterr() == ("", "")
