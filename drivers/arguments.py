@@ -123,7 +123,8 @@ def checked_weights(frame: pd.DataFrame, weights: Any) -> Optional[Union[str, np
     if not is_numeric(column.dtype):
         message = f"weights must be numeric, got {column.dtype}"
         raise InputError(message)
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values: npt.NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
 
 
 def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[str, npt.NDArray[np.bool_]]]:
@@ -143,7 +144,8 @@ def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[st
     if mask.isna().any():
         message = f"selection must not have missing values, got {int(mask.isna().sum())}; fill them with False first"
         raise InputError(message)
-    return mask.to_numpy(dtype=bool)
+    selected: npt.NDArray[np.bool_] = mask.to_numpy(dtype=bool)
+    return selected
 
 
 def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
@@ -212,7 +214,7 @@ def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
 
 def _dtype_name(dtype: Any) -> str:
     try:
-        name = np.dtype(dtype).name
+        name = str(np.dtype(dtype).name)
     except TypeError:
         name = repr(dtype)
     _check_choice("dtype", name, ("float32", "float64"))

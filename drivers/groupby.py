@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -101,11 +101,11 @@ class GroupByDriver(Driver):
     ) -> None:
         super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
         self._fitter = fitter
-        self._unasked: set[str] = set()
+        self._idle: set[str] = set()
 
     def execute(
         self,
-        outputs: Sequence[str],
+        outputs: Iterable[str],
         inputs: Optional[Mapping[str, Any]] = None,
         overrides: Optional[Mapping[str, Any]] = None,
     ) -> dict[str, Any]:
@@ -117,15 +117,17 @@ class GroupByDriver(Driver):
             If an argument breaks its rule, before anything runs.
         """
         start = time.perf_counter()
-        inputs, overrides, self._unasked = self._completed(outputs, inputs, overrides)
-        results = super().execute(outputs, inputs, overrides)
-        if "fit_table" in results and "fit_table" not in overrides:
+        names = outputs if isinstance(outputs, str) else list(outputs)
+        completed, idle = self._completed(names, inputs, overrides)
+        self._idle = set(idle)
+        results = super().execute(names, completed, {**idle, **(overrides or {})})
+        if "fit_table" in results and "fit_table" not in (overrides or {}):
             results["fit_table"].attrs["gbr_dag"]["seconds"] = round(time.perf_counter() - start, 6)
         return results
 
     def plan(
         self,
-        outputs: Sequence[str],
+        outputs: Iterable[str],
         inputs: Optional[Mapping[str, Any]] = None,
         overrides: Optional[Mapping[str, Any]] = None,
     ) -> Plan:
@@ -136,31 +138,34 @@ class GroupByDriver(Driver):
         InputError
             If an argument breaks its rule.
         """
-        inputs, overrides, unasked = self._completed(outputs, inputs, overrides)
-        plan = super().plan(outputs, inputs, overrides)
-        return replace(plan, kept=tuple(name for name in plan.kept if name not in unasked))
+        names = outputs if isinstance(outputs, str) else list(outputs)
+        completed, idle = self._completed(names, inputs, overrides)
+        plan = super().plan(names, completed, {**idle, **(overrides or {})})
+        return replace(plan, kept=tuple(name for name in plan.kept if name not in idle))
 
     def report(self) -> pd.DataFrame:
         """Steps of the last run; see :meth:`gbr_dag.Driver.report`. Diagnostics not asked for do not show."""
         steps = super().report()
-        return steps[~steps["node"].isin(self._unasked)].reset_index(drop=True)
+        return steps[~steps["node"].isin(self._idle)].reset_index(drop=True)
 
     def _completed(
-        self, outputs: Sequence[str], inputs: Optional[Mapping[str, Any]], overrides: Optional[Mapping[str, Any]]
-    ) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
-        """Checked inputs with defaults, overrides, and those of them that only keep idle diagnostics from running."""
+        self, outputs: Iterable[str], inputs: Optional[Mapping[str, Any]], overrides: Optional[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, None]]:
+        """Checked inputs with defaults, and None for the diagnostics that nothing asks for.
+
+        Only the table could need those, and it was not asked for them there.
+        """
         completed = checked_arguments(inputs or {}, fitter=self._fitter)
-        # a diagnostic that nothing but the table would need, and that was not asked for there, is given as None
-        idle = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
-        reached = set(outputs)
+        unasked = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
+        reached: set[str] = set()
         queue = list(outputs)
         for name in queue:
-            needs = {need.name for need in self._graph.nodes[name].needs} if name in self._graph.nodes else set()
-            needed = needs - (idle if name == "target_columns" else set()) - reached
-            reached |= needed
-            queue.extend(needed)
-        unasked = idle - reached - set(overrides or ())
-        return completed, {**dict.fromkeys(unasked), **(overrides or {})}, unasked
+            if name in reached or name not in self._graph.nodes or name in (overrides or {}):
+                continue
+            reached.add(name)
+            needs = {need.name for need in self._graph.nodes[name].needs}
+            queue.extend(needs - unasked if name == "target_columns" else needs)
+        return completed, dict.fromkeys(unasked - reached - set(overrides or ()))
 
 
 def fit_groups(

@@ -128,7 +128,8 @@ def _optional(table: pd.DataFrame, names: list[str], used_for: str, diagnostic: 
         message = f"the {used_for} are missing: the table has no {absent[0]!r}; fit with diagnostics={diagnostic!r} too"
         warnings.warn(message, DataWarning, stacklevel=3)
         return np.full((len(table), len(names)), np.nan)
-    return table[names].to_numpy(dtype=np.float64)
+    values: FloatArray = table[names].to_numpy(dtype=np.float64)
+    return values
 
 
 def _covariance(
@@ -163,4 +164,5 @@ def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str]) -> Int
     except ValueError as error:
         message = f"the keys {list(by)} of frame and table have types that cannot be compared: {error}"
         raise InputError(message) from error
-    return found.fillna(-1).to_numpy(dtype=np.int64)
+    row_bin: IntArray = found.fillna(-1).to_numpy(dtype=np.int64)
+    return row_bin

@@ -17,9 +17,10 @@ def numeric_values(column: pd.Series) -> npt.NDArray[Any]:
     Nullable and Arrow-backed columns become float64 with NaN for a missing value; float16 becomes float32.
     """
     if isinstance(column.dtype, np.dtype):
-        values = column.to_numpy()
+        values: npt.NDArray[Any] = column.to_numpy()
         return values.astype(np.float32) if values.dtype == np.float16 else values
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    doubles: npt.NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return doubles
 
 
 def is_numeric(dtype: Any) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union, overload
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -65,9 +67,9 @@ _STATUS_WORDS = {
 
 
 @overload
-def explain_status(status: pd.Series) -> pd.Series: ...
-@overload
 def explain_status(status: Union[int, np.integer[Any]]) -> str: ...
+@overload
+def explain_status(status: pd.Series) -> pd.Series: ...
 def explain_status(status: Any) -> Any:
     """Say in words what a fit's status means.
 
@@ -248,7 +250,7 @@ class Factors:
     @property
     def n_predictors(self) -> int:
         """Number of predictor columns."""
-        return self.pivots.shape[1] - len(self.targets)
+        return len(self.precision) - len(self.targets)
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ class Coefficients:
         """Whether anything was fitted, bool (n_bins, n_blocks)."""
         return ~np.isnan(self.conditioning)
 
-    def of_targets(self, per_block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def of_targets(self, per_block: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
         """Spread an array (n_bins, n_blocks, ...) over the targets: (n_bins, t, ...)."""
         return per_block[:, list(self.block_of)]
 

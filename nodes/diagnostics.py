@@ -70,8 +70,10 @@ def rms(coefficients: Coefficients, residual_freedom: FloatArray) -> FloatArray:
 
     Equals ``sqrt(scale)`` of statsmodels WLS. NaN where there are no degrees of freedom.
     """
-    out = np.full(residual_freedom.shape, np.nan)
-    return np.sqrt(np.divide(coefficients.sse, residual_freedom, out=out, where=residual_freedom > 0))
+    variance = np.full(residual_freedom.shape, np.nan)
+    np.divide(coefficients.sse, residual_freedom, out=variance, where=residual_freedom > 0)
+    scatter: FloatArray = np.sqrt(variance)
+    return scatter
 
 
 def error_scale(rms: FloatArray, coefficients: Coefficients, absolute_weights: bool) -> FloatArray:
@@ -85,7 +87,8 @@ def coefficient_errors(coefficients: Coefficients, error_scale: FloatArray) -> F
     Equal ``bse`` of statsmodels WLS.
     """
     variances = np.einsum("gbmm->gbm", coefficients.unit_covariance)
-    return np.sqrt(coefficients.of_targets(variances)) * error_scale[:, :, None]
+    unit_errors: FloatArray = np.sqrt(coefficients.of_targets(variances))
+    return unit_errors * error_scale[:, :, None]
 
 
 def covariance(coefficients: Coefficients, error_scale: FloatArray) -> FloatArray:
@@ -98,8 +101,8 @@ def r_squared(coefficients: Coefficients) -> FloatArray:
 
     The scatter is about the weighted mean, or about zero without intercept. NaN for a constant target.
     """
-    out = np.full(coefficients.sse.shape, np.nan)
-    unexplained = np.divide(coefficients.sse, coefficients.syy, out=out, where=~coefficients.constant)
+    unexplained = np.full(coefficients.sse.shape, np.nan)
+    np.divide(coefficients.sse, coefficients.syy, out=unexplained, where=~coefficients.constant)
     return 1.0 - unexplained
 
 

@@ -5,6 +5,7 @@ squares and products is formed anywhere: the error grows with the condition numb
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,5 +101,5 @@ def _centre(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatAr
     return hi, lo
 
 
-def _precision(column: npt.NDArray[np.generic]) -> float:
-    return float(np.finfo(column.dtype).eps if column.dtype.kind == "f" else np.finfo(np.float64).eps)
+def _precision(column: npt.NDArray[Any]) -> float:
+    return float(np.finfo(np.float32 if column.dtype == np.float32 else np.float64).eps)

@@ -17,7 +17,7 @@ def row_prediction(design: Columns, bin_map: BinMap, coefficient_values: FloatAr
 
     An aliased predictor adds nothing.
     """
-    unfitted = np.isnan(coefficient_values).all(axis=2)
+    unfitted = np.all(np.isnan(coefficient_values), axis=2)
     known = np.where(unfitted[:, :, None], np.nan, np.nan_to_num(coefficient_values, nan=0.0))
     first_slope = int(intercept)
     start = known[:, :, 0] if intercept else np.where(unfitted, np.nan, 0.0)
@@ -34,7 +34,7 @@ def row_prediction_error(design: Columns, bin_map: BinMap, covariance: FloatArra
     Relative rounding error about 1e-16 (offset / scatter)^2 of the predictors, since Cov refers to the origin.
     """
     columns = [np.ones(len(bin_map.row_bin))] * int(intercept) + [column.astype(np.float64) for column in design]
-    undetermined = np.isnan(np.einsum("gtmm->gtm", covariance)).all(axis=2)
+    undetermined = np.all(np.isnan(np.einsum("gtmm->gtm", covariance)), axis=2)
     known = np.where(undetermined[:, :, None, None], np.nan, np.nan_to_num(covariance, nan=0.0))
     variance = _of_rows(np.where(undetermined, np.nan, 0.0), bin_map.row_bin)
     for i, left in enumerate(columns):

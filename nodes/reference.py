@@ -137,7 +137,7 @@ def _kept(x: FloatArray, rounding: FloatArray, intercept_rounding: FloatArray, r
     """Predictors that are no linear combination of earlier ones: the rank rule, tried column by column."""
     kept: list[int] = []
     for j in range(x.shape[1]):
-        r = np.linalg.qr(x[:, [*kept, j]], mode="r")
+        _, r = np.linalg.qr(x[:, [*kept, j]])
         if len(kept) >= room:
             continue
         share = r[:-1, -1] / np.diag(r)[:-1]

@@ -61,7 +61,7 @@ def target_columns(
             if values is None:
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
                 raise ValueError(message)
-            chosen = values[(slice(None), i, *column.place)]
+            chosen: npt.NDArray[Any] = np.moveaxis(values, 0, -1)[(i, *column.place)]
             columns[column.name] = chosen.astype(dtype) if chosen.dtype.kind == "f" else chosen
     return columns
 

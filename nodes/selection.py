@@ -36,7 +36,8 @@ def selected_rows(frame: pd.DataFrame, selection: Optional[Union[str, npt.NDArra
         return np.ones(len(frame), dtype=bool)
     if not isinstance(selection, str):
         return selection
-    return expression_values(selection, frame).to_numpy(dtype=bool, na_value=False)
+    selected: BoolArray = expression_values(selection, frame).to_numpy(dtype=bool, na_value=False)
+    return selected
 
 
 @bytes_estimate(lambda frame: len(frame))

@@ -113,11 +113,12 @@ def _own_size(value: Any) -> Optional[int]:
 
 
 def _frame_bytes(frame: Any) -> int:
-    """Memory of a frame; its own ``memory_usage`` makes a Series a column, 1 ms where there is metadata in ``attrs``."""
+    """Memory of a frame; its own ``memory_usage`` makes a Series a column: 1 ms where ``attrs`` hold metadata."""
     dtypes = frame.dtypes.array
     if any(getattr(dtype, "isbuiltin", 0) != 1 for dtype in dtypes):
         return int(frame.memory_usage(index=True, deep=False).sum())
-    return len(frame) * sum(dtype.itemsize for dtype in dtypes) + int(frame.index.memory_usage(deep=False))
+    row = sum(int(dtype.itemsize) for dtype in dtypes)
+    return len(frame) * row + int(frame.index.memory_usage(deep=False))
 
 
 def _place(value: Any, size: int) -> tuple[int, int]:

@@ -28,11 +28,12 @@ def driver(fit_steps):
 
 REQUESTS = [
     (
-        ["coeficients"],
+        ["coeficients"],  # codespell:ignore
         {},
         {},
         UnknownNameError,
-        "output 'coeficients' is unknown; did you mean 'coefficients'? `driver.list_outputs()` shows all",
+        "output 'coeficients' is unknown; did you mean 'coefficients'? "  # codespell:ignore
+        "`driver.list_outputs()` shows all",
     ),
     (["xyz"], {}, {}, UnknownNameError, "output 'xyz' is unknown; `driver.list_outputs()` shows all"),
     (
