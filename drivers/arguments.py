@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import is_numeric
+from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.expressions import expression_values
 from gbr_dag.graph.checks import suggestion, unknown
@@ -35,6 +35,9 @@ DEFAULTS: dict[str, Any] = {
 
 _NAME_LISTS = ("by", "targets", "predictors", "medians", "diagnostics")
 _NUMERIC = ("targets", "predictors", "medians")
+_LARGEST = 1e100
+"""Squares of larger (and of smaller than 1 over it) values times weights may overflow (underflow)."""
+
 _SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
 
 
@@ -62,6 +65,7 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any
         check_columns(frame, {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"})
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
+        _check_magnitudes(frame, inputs)
     if "by" in inputs and "targets" in inputs:
         _check_collisions(inputs)
     return inputs
@@ -87,7 +91,8 @@ def checked_names(argument: str, value: Any) -> tuple[str, ...]:
 def check_columns(frame: Any, roles: Mapping[str, Sequence[str]]) -> None:
     """Refuse a frame of another kind, columns that are missing, there twice, or not numeric where they must be."""
     if not isinstance(frame, pd.DataFrame):
-        kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
+        home = type(frame).__module__.split(".")[0]
+        kind = type(frame).__name__ if home == "builtins" else f"{home}.{type(frame).__name__}"
         way_out = "; convert it with .to_pandas()" if hasattr(frame, "to_pandas") else ""
         message = f"frame must be a pandas.DataFrame, got {kind}{way_out}"
         raise InputError(message)
@@ -146,6 +151,30 @@ def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[st
         raise InputError(message)
     selected: npt.NDArray[np.bool_] = mask.to_numpy(dtype=bool)
     return selected
+
+
+def _check_magnitudes(frame: pd.DataFrame, inputs: Mapping[str, Any]) -> None:
+    """Refuse columns whose squares would leave the range of doubles, even times a weight and summed over all rows."""
+    columns = {
+        f"{argument}: column {name!r}": numeric_values(frame[name])
+        for argument in ("targets", "predictors")
+        for name in inputs.get(argument, ())
+    }
+    weights = inputs["weights"]
+    if weights is not None:
+        values = numeric_values(frame[weights]) if isinstance(weights, str) else weights
+        columns[f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"] = values
+    for name, values in columns.items():
+        if values.dtype.kind != "f" or values.dtype == np.float32:
+            continue
+        size = np.abs(values)
+        largest = float(np.max(size, initial=0.0, where=np.isfinite(size)))
+        if largest > _LARGEST or 0.0 < largest < 1.0 / _LARGEST:
+            message = (
+                f"{name} has values up to {largest:.1e} in size, whose squares leave the range of doubles; rescale it"
+                f" to between {1 / _LARGEST:.0e} and {_LARGEST:.0e}"
+            )
+            raise InputError(message)
 
 
 def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:

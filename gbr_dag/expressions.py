@@ -87,7 +87,7 @@ def expression_values(text: str, frame: pd.DataFrame) -> pd.Series:
     tree = _checked_expression(text, [name for name in frame.columns if isinstance(name, str)])
     try:
         value = _value(tree, frame)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         message = (
             f"expression {text!r} cannot be evaluated: {error}; comparisons joined by & or | need parentheses,"
             " as in (a > 1) & (b < 2)"
@@ -122,6 +122,8 @@ def _value(node: ast.AST, frame: pd.DataFrame) -> Any:
         left, right = _value(node.left, frame), _value(node.right, frame)
         if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
             _check_conditions(left, right)
+        elif not isinstance(node.op, ast.Add):
+            left, right = _number(left), _number(right)
         return _BINARY[type(node.op)](left, right)
     if isinstance(node, ast.Compare):
         return _comparison(node, frame)
@@ -136,6 +138,16 @@ def _comparison(node: ast.Compare, frame: pd.DataFrame) -> Any:
     for link in links[1:]:
         result = result & link
     return result
+
+
+def _number(operand: Any) -> Any:
+    """Refuse text, which arithmetic would repeat or format; numbers become doubles, whose powers stay small."""
+    if isinstance(operand, pd.Series):
+        if operand.dtype == object or pd.api.types.is_string_dtype(operand.dtype):
+            message = f"arithmetic needs numbers, column {operand.name!r} is {operand.dtype}"
+            raise TypeError(message)
+        return operand
+    return float(operand)
 
 
 def _check_conditions(*operands: Any) -> None:

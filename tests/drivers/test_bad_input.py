@@ -83,6 +83,9 @@ REFUSED = {
     "no parentheses": ({"selection": "x > 0 & z > 0"}, "comparisons joined by & or | need parentheses"),
     "no condition": ({"selection": "x + z"}, "selection must be a condition, 'x + z' gives float64"),
     "unknown in expression": ({"selection": "xy > 0"}, "expression 'xy > 0': column 'xy' is unknown"),
+    "text repeated": ({"selection": "name * 1000000000 == 'a'"}, "arithmetic needs numbers, column 'name' is"),
+    "text formatted": ({"selection": "'%9999999999d' % 3 == name"}, "cannot be evaluated: could not convert string"),
+    "huge power": ({"selection": "2 ** 10000000000 > x"}, "cannot be evaluated"),
     "half an expression": ({"selection": "x >"}, "expression 'x >' cannot be read"),
 }
 
@@ -93,6 +96,16 @@ def test_bad_arguments_are_refused_in_one_message(frame, case):
     with pytest.raises(gbr_dag.GbrDagError, match=re.escape(text)) as caught:
         fit(frame, **changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e-170])
+@pytest.mark.parametrize("column", ["x", "y", "w"])
+def test_columns_whose_squares_overflow_are_refused(frame, column, factor):
+    with pytest.raises(gbr_dag.InputError, match=rf"column '{column}' has values up to .* rescale it"):
+        fit(frame.assign(**{column: factor * frame[column]}))
+    with np.errstate(over="ignore"):
+        barely = frame.assign(**{column: frame[column] * 10.0 ** (np.sign(np.log10(factor)) * 95)})
+    assert (fit(barely)["y_status"] == 0).all()
 
 
 def test_an_unknown_keyword_is_refused(frame):
