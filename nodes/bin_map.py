@@ -17,14 +17,14 @@ def bin_table(frame: pd.DataFrame, by: Sequence[str], cell_ids: CellIds) -> BinT
     rows = np.flatnonzero(cell_ids.ids >= 0)
     ids = cell_ids.ids[rows]
     if _is_dense(cell_ids):
-        first = np.full(cell_ids.span, -1, dtype=np.int64)
-        first[ids[::-1]] = rows[::-1]  # the last assignment stays: the first row of each cell
-        cells = np.flatnonzero(first >= 0)
-        first = first[cells]
+        member = np.full(cell_ids.span, -1, dtype=np.int64)
+        member[ids] = rows
+        cells = np.flatnonzero(member >= 0)
+        member = member[cells]
     else:
-        cells, first = np.unique(ids, return_index=True)
-        first = rows[first]
-    keys = frame[list(by)].iloc[first].reset_index(drop=True)
+        cells, places = np.unique(ids, return_index=True)
+        member = rows[places]
+    keys = frame[list(by)].iloc[member].reset_index(drop=True)
     for name in by:
         if keys[name].dtype.kind == "f":
             keys[name] += 0.0  # a group of zeros is shown as 0, whichever sign came first

@@ -13,6 +13,7 @@ import pytest
 
 import gbr_dag
 from gbr_dag.drivers.cli import main
+from gbr_dag.drivers.files import write_frame
 
 WRITE = {".parquet": "to_parquet", ".feather": "to_feather", ".csv": "to_csv"}
 
@@ -136,6 +137,20 @@ def test_what_fails_is_exit_code_1(call, file, tmp_path):
     code, _, err = call("fit", file, "--by", "sector", "--target", "y", "-o", tmp_path / "wall" / "fits.csv")
     assert code == 1
     assert err.count("\n") == 1
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    class Unwritable:
+        def __str__(self) -> str:
+            message = "half of the file is written"
+            raise RuntimeError(message)
+
+    target = tmp_path / "fits.csv"
+    write_frame(pd.DataFrame({"a": [1, 2]}), target)
+    with pytest.raises(RuntimeError, match="half of the file"):
+        write_frame(pd.DataFrame({"a": [1] * 200_000 + [Unwritable()]}, dtype=object), target)
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_text().split() == ["a", "1", "2"]
 
 
 def test_a_file_that_is_not_what_it_says(call, tmp_path):

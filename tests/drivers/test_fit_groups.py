@@ -194,6 +194,36 @@ def test_rows_left_out_are_counted_by_their_first_reason(engine):
     assert together.loc[0, ["y_n_used", "u_n_used"]].tolist() == [3, 3]
 
 
+def test_targets_with_gaps_of_their_own_are_fitted_as_if_alone(frame, engine):
+    frame.loc[frame["y"] < frame["y"].quantile(0.2), "y"] = np.nan
+    frame.loc[::3, "u"] = np.nan
+    frame["v"] = frame["u"] + frame["x"]  # missing where u is: they share a factor
+    together = gbr_dag.fit_groups(frame, "cell", ["y", "u", "v"], ["x", "z"], weights="w", engine=engine)
+    for target in ("y", "u", "v"):
+        alone = gbr_dag.fit_groups(frame, "cell", target, ["x", "z"], weights="w", engine=engine)
+        assert alone[f"{target}_n_used"].nunique() > 1
+        pd.testing.assert_frame_equal(together[list(alone)], alone, rtol=1e-11)
+    nodes = gbr_dag.GroupByDriver(engine=engine).execute(
+        ["target_blocks"], {"frame": frame, "by": "cell", "targets": ["y", "u", "v"], "predictors": ["x", "z"]}
+    )
+    assert [block.targets for block in nodes["target_blocks"]] == [(0,), (1, 2)]
+
+
+def test_what_an_aliased_column_leaves_goes_to_the_next_one(engine):
+    """Two rows leave one direction: the rounding of a constant points along it, and must not take it from x."""
+    rng = np.random.default_rng(12)
+    n = 400
+    frame = pd.DataFrame({"g": np.arange(n) // 2, "constant": np.repeat(rng.uniform(0.1, 0.9, n // 2), 2)})
+    frame["x"], frame["y"], frame["w"] = rng.normal(size=n), rng.normal(size=n), rng.uniform(0.1, 3.0, size=n)
+    table = gbr_dag.fit_groups(
+        frame, "g", "y", ["constant", "x"], weights="w", engine=engine, min_entries=2, diagnostics="errors"
+    )
+    assert (table["y_status"] == (FitStatus.RANK_DEFICIENT | FitStatus.SATURATED)).all()
+    first, second = frame.iloc[::2], frame.iloc[1::2]
+    slope = (second["y"].to_numpy() - first["y"].to_numpy()) / (second["x"].to_numpy() - first["x"].to_numpy())
+    np.testing.assert_allclose(table["y_slope_x"], slope, rtol=1e-9)
+
+
 def test_all_weights_zero_gives_insufficient_groups(frame, engine):
     table = gbr_dag.fit_groups(frame.assign(w=0.0), **MODEL, engine=engine)
     assert (table["y_status"] == FitStatus.INSUFFICIENT).all()
