@@ -49,11 +49,9 @@ def _block_factors(
     mean_hi, mean_lo = np.zeros((n_bins, k)), np.zeros((n_bins, k))
     triangle = np.zeros((n_bins, k, k))
     for bins, positions in _batches(count, offsets, k):
-        inside = positions >= 0
         batch = rows[positions]
-        weight = np.where(inside, row_weights[batch], 0.0)
+        weight = np.where(positions >= 0, row_weights[batch], 0.0)
         values = np.stack([column[batch].astype(np.float64) for column in columns], axis=-1)
-        values[~inside] = 0.0
         sum_weights[bins] = weight.sum(axis=1)
         if intercept:
             mean_hi[bins], mean_lo[bins] = _centre(values, weight)

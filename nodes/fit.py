@@ -38,7 +38,6 @@ def condition__numpy(reduced_factors: tuple[Factors, ...], coefficients: Coeffic
         smallest = np.take_along_axis(spectrum, np.maximum(n_kept - 1, 0)[:, None], axis=1)[:, 0] if p else n_kept
         largest = spectrum.max(axis=1, initial=0.0)
         number = np.divide(largest, smallest, out=np.ones(len(n_kept)), where=n_kept > 0)
-        number[coefficients.count[:, block] < 1] = np.nan
         number[~coefficients.fitted[:, block]] = np.nan
         result[:, factors.targets] = number[:, None]
     return result
@@ -70,7 +69,7 @@ def _solved(factors: Factors, min_entries: int) -> Coefficients:
         conditioning=np.divide(1.0, n_kept * inflation, out=np.ones(len(n_kept)), where=n_kept > 0)[:, None],
         block_of=(0,) * len(factors.targets),
     )
-    return result.without_bins(factors.count < max(min_entries, 1))
+    return result.without_bins(factors.count < min_entries)
 
 
 def _parameters(

@@ -51,7 +51,7 @@ def reference_fits(
             rows = bin_rows.rows[start:stop]
             rows = rows[block.rows[rows]]
             data = np.array([column[rows] for column in columns], dtype=np.float64)
-            groups.append(_fit(data, row_weights[rows], len(design), np.array(eps), intercept, max(min_entries, 1)))
+            groups.append(_fit(data, row_weights[rows], len(design), np.array(eps), intercept, min_entries))
         fits.append(tuple(groups))
     return tuple(fits)
 

@@ -160,6 +160,16 @@ def test_a_constant_target_has_no_r_squared(engine):
     assert table.loc[0, "y_rms"] < 1e-9
 
 
+def test_a_single_precision_target_is_constant_within_its_rounding(engine):
+    third = np.float32(1 / 3)
+    frame = pd.DataFrame({"g": 1, "x": [0.1, 1, 2, 3], "y": np.array([third, third, third, np.nextafter(third, 1)])})
+    assert frame["y"].dtype == np.float32
+    single = gbr_dag.fit_groups(frame, "g", "y", "x", engine=engine, diagnostics="r_squared")
+    double = gbr_dag.fit_groups(frame.astype("float64"), "g", "y", "x", engine=engine, diagnostics="r_squared")
+    assert np.isnan(single.loc[0, "y_r_squared"])
+    assert 0.0 < double.loc[0, "y_r_squared"] < 1.0
+
+
 def test_rows_left_out_are_counted_by_their_first_reason(engine):
     nan = np.nan
     frame = pd.DataFrame(
@@ -220,6 +230,15 @@ def test_what_an_aliased_column_leaves_goes_to_the_next_one(engine):
     first, second = frame.iloc[::2], frame.iloc[1::2]
     slope = (second["y"].to_numpy() - first["y"].to_numpy()) / (second["x"].to_numpy() - first["x"].to_numpy())
     np.testing.assert_allclose(table["y_slope_x"], slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weight", [np.inf, np.nan, -np.inf])
+def test_rows_without_a_usable_weight_are_left_out(frame, engine, weight):
+    frame.loc[::4, "w"] = weight
+    table = gbr_dag.fit_groups(frame, **MODEL, engine=engine)
+    assert gbr_dag.fit_metadata(table)["left_out_rows"]["weight missing or infinite"] == 30
+    expected = gbr_dag.fit_groups(frame[np.isfinite(frame["w"])], **MODEL, engine=engine)
+    pd.testing.assert_frame_equal(table.drop(columns="n_rows"), expected.drop(columns="n_rows"), rtol=1e-12)
 
 
 def test_all_weights_zero_gives_insufficient_groups(frame, engine):

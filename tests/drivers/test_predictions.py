@@ -103,6 +103,18 @@ def test_means_need_no_covariance_and_no_intercept_is_seen(frame):
     np.testing.assert_allclose(rows["y_prediction"], slope * frame["x"], rtol=1e-15)
 
 
+def test_unfitted_groups_are_missing_without_intercept_too(frame):
+    enough = int(frame["cell"].value_counts().max())
+    table = gbr_dag.fit_groups(
+        frame, "cell", "y", "x", intercept=False, min_entries=enough, diagnostics=("covariance", "rms")
+    )
+    rows = gbr_dag.predictions(frame, table, by="cell", targets="y", predictors="x")
+    fitted = frame["cell"].map(frame["cell"].value_counts()).to_numpy() >= enough
+    assert not fitted.all()
+    for part in ("prediction", "prediction_err", "residual", "pull"):
+        np.testing.assert_array_equal(rows[f"y_{part}"].notna(), fitted)
+
+
 def test_what_the_table_lacks_is_said(frame):
     table = gbr_dag.fit_groups(frame, **MODEL, weights="w", diagnostics=("errors", "rms"))
     with pytest.warns(gbr_dag.DataWarning, match="prediction errors are missing.*diagnostics='covariance'"):
