@@ -244,8 +244,8 @@ def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
 def _dtype_name(dtype: Any) -> str:
     try:
         name = str(np.dtype(dtype).name)
-    except TypeError:
-        name = repr(dtype)
+    except (SyntaxError, TypeError, ValueError):  # all of them come from numpy for text that names no dtype
+        name = str(dtype)
     _check_choice("dtype", name, ("float32", "float64"))
     return name
 

@@ -1,11 +1,13 @@
 """From key columns to coordinates on a grid of cells."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BinCoordinates, BoolArray, CellIds, IntArray
@@ -45,14 +47,21 @@ def _key_codes(column: pd.Series, name: str, usable_rows: BoolArray) -> tuple[In
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, span = column.cat.codes.to_numpy(dtype=np.int64), len(column.cat.categories)
     else:
-        values = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
         try:
+            values = _comparable(column)
             codes, levels = pd.factorize(values, sort=True, use_na_sentinel=True)
         except TypeError as error:
             message = f"by column {name!r} holds values that cannot be hashed and ordered ({error}); make them strings"
             raise InputError(message) from error
         span = len(levels)
     return np.where(usable_rows, codes, -1).astype(np.int64, copy=False), max(span, 1)
+
+
+def _comparable(column: pd.Series) -> Any:
+    """Values that compare as the key's do; Arrow would tell -0 from 0."""
+    if isinstance(column.dtype, np.dtype) or (is_numeric(column.dtype) and column.dtype.kind == "f"):
+        return numeric_values(column)
+    return column.array
 
 
 def _compressed(ids: npt.NDArray[np.int64]) -> tuple[IntArray, int]:

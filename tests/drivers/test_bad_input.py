@@ -64,6 +64,7 @@ REFUSED = {
     "unknown diagnostic": ({"diagnostics": ["error"]}, "diagnostics 'error' is unknown; did you mean 'errors'?"),
     "unknown missing": ({"missing": "drop"}, "missing 'drop' is unknown; choices: any, per_target"),
     "unknown dtype": ({"dtype": "int32"}, "dtype 'int32' is unknown"),
+    "broken dtype": ({"dtype": "("}, "dtype '(' is unknown; choices: float32, float64"),
     "min_entries 0": ({"min_entries": 0}, "min_entries must be an integer of at least 1, got 0"),
     "min_entries float": ({"min_entries": 3.0}, "min_entries must be an integer of at least 1, got 3.0"),
     "intercept no bool": ({"intercept": "yes"}, "intercept must be True or False, got 'yes'"),

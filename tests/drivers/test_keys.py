@@ -17,6 +17,12 @@ KEYS = {
     "Int64": (pd.Series([3, 1, 3, None], dtype="Int64"), [1, 3]),
     "float": (pd.Series([0.5, -0.0, 0.5, 0.0]), [0.0, 0.5]),
     "float missing": (pd.Series([0.5, np.nan, 0.5, np.inf]), [0.5, np.inf]),
+    "Arrow float": (pd.Series([0.5, -0.0, 0.5, 0.0], dtype="double[pyarrow]"), [0.0, 0.5]),
+    "Float64": (pd.Series([0.5, -0.0, 0.5, 0.0], dtype="Float64"), [0.0, 0.5]),
+    "interval": (
+        pd.Series(pd.IntervalIndex.from_tuples([(1, 2), (0, 1), (1, 2), (0, 1)])),
+        [pd.Interval(0, 1), pd.Interval(1, 2)],
+    ),
     "bool": (pd.Series([True, False, True, True]), [False, True]),
     "boolean": (pd.Series([True, None, True, False], dtype="boolean"), [False, True]),
     "str": (pd.Series(["b", "a", "b", None], dtype="str"), ["a", "b"]),
