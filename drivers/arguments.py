@@ -164,11 +164,16 @@ def _check_magnitudes(frame: pd.DataFrame, inputs: Mapping[str, Any]) -> None:
     if weights is not None:
         values = numeric_values(frame[weights]) if isinstance(weights, str) else weights
         columns[f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"] = values
+    used = np.ones(len(frame), dtype=bool) if weights is None else columns[list(columns)[-1]] > 0
+    selection = inputs["selection"]
+    if selection is not None:
+        chosen = expression_values(selection, frame) if isinstance(selection, str) else pd.Series(selection)
+        used &= chosen.to_numpy(dtype=bool, na_value=False)
     for name, values in columns.items():
         if values.dtype.kind != "f" or values.dtype == np.float32:
             continue
         size = np.abs(values)
-        largest = float(np.max(size, initial=0.0, where=np.isfinite(size)))
+        largest = float(np.max(size, initial=0.0, where=used & np.isfinite(size)))
         if largest > _LARGEST or 0.0 < largest < 1.0 / _LARGEST:
             message = (
                 f"{name} has values up to {largest:.1e} in size, whose squares leave the range of doubles; rescale it"
@@ -191,11 +196,12 @@ def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
     return column
 
 
-def _check_switches(inputs: Mapping[str, Any]) -> None:
+def _check_switches(inputs: dict[str, Any]) -> None:
     for argument in _SWITCHES:
         if not isinstance(inputs[argument], (bool, np.bool_)):
             message = f"{argument} must be True or False, got {inputs[argument]!r}"
             raise InputError(message)
+        inputs[argument] = bool(inputs[argument])
     if not isinstance(inputs["suffix"], str):
         message = f"suffix must be a string, got {inputs['suffix']!r}"
         raise InputError(message)

@@ -121,8 +121,10 @@ class GroupByDriver(Driver):
         completed, idle = self._completed(names, inputs, overrides)
         self._idle = set(idle)
         results = super().execute(names, completed, {**idle, **(overrides or {})})
-        if "fit_table" in results and "fit_table" not in (overrides or {}):
-            results["fit_table"].attrs["gbr_dag"]["seconds"] = round(time.perf_counter() - start, 6)
+        record = getattr(results.get("fit_table"), "attrs", {}).get("gbr_dag")
+        if record is not None and "fit_table" not in (overrides or {}):
+            seconds = round(time.perf_counter() - start, 6)
+            results["fit_table"].attrs["gbr_dag"] = {**record, "seconds": seconds}
         return results
 
     def plan(

@@ -86,7 +86,10 @@ def predictions(
     predictors = checked_names("predictors", predictors)
     check_columns(frame, {"by": by, "targets": targets, "predictors": predictors})
     row_weights = raw_weights(frame, checked_weights(frame, weights))
-    intercept = f"{targets[0]}_intercept{suffix}" in table
+    if not isinstance(table, pd.DataFrame):
+        message = f"table must be the pandas.DataFrame that fit_groups gave, got {type(table).__name__}"
+        raise InputError(message)
+    intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
     row_bin = BinMap(_row_bin(frame, table, by), len(table))
@@ -144,7 +147,8 @@ def _covariance(
         return (errors**2)[:, :, None, None]
     triangle = [list(covariance_columns(target, predictors, intercept)) for target in targets]
     names = [f"{name}{suffix}" for entries in triangle for _, _, name in entries]
-    upper = _optional(table, names, "prediction errors", "covariance").reshape(len(table), len(targets), -1)
+    upper = _optional(table, names, "prediction errors", "covariance")
+    upper = upper.reshape(len(table), len(targets), len(triangle[0]))
     result = np.empty((len(table), len(targets), m, m))
     for place, (i, j, _) in enumerate(triangle[0]):
         result[:, :, i, j] = result[:, :, j, i] = upper[:, :, place]
@@ -160,7 +164,7 @@ def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str]) -> Int
     right = table[list(by)].set_axis(places, axis=1).reset_index(drop=True).assign(found=np.arange(len(table)))
     left = frame[list(by)].set_axis(places, axis=1).reset_index(drop=True)
     try:
-        found = left.merge(right.dropna(), how="left", on=places)["found"]
+        found = left.merge(right.dropna(), how="left", on=places, validate="many_to_one")["found"]
     except ValueError as error:
         message = f"the keys {list(by)} of frame and table have types that cannot be compared: {error}"
         raise InputError(message) from error

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 def numeric_values(column: pd.Series) -> npt.NDArray[Any]:
     """Values of a numeric or boolean column (n_rows,), in its own dtype and uncopied where numpy has that dtype.
 
-    Nullable and Arrow-backed columns become float64 with NaN for a missing value; float16 becomes float32.
+    Nullable and Arrow-backed columns become float64 with NaN for a missing value, those of float32 float32; float16
+    becomes float32.
     """
     if isinstance(column.dtype, np.dtype):
         values: npt.NDArray[Any] = column.to_numpy()
         return values.astype(np.float32) if values.dtype == np.float16 else values
-    doubles: npt.NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return doubles
+    kind = np.float32 if getattr(column.dtype, "numpy_dtype", None) == np.float32 else np.float64
+    present: npt.NDArray[Any] = column.to_numpy(dtype=kind, na_value=np.nan)
+    return present
 
 
 def is_numeric(dtype: Any) -> bool:

@@ -40,7 +40,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_BACKTICKS = re.compile(r"`([^`]+)`")
+_BACKTICKS = re.compile(r"""('[^']*'|"[^"]*")|`([^`]+)`""")
 _WAYS_OUT: dict[type[ast.AST], str] = {
     ast.Call: "calls are not allowed; compute the column first, or give a mask",
     ast.Attribute: "attributes are not allowed; compute the column first, or give a mask",
@@ -57,17 +57,24 @@ def _checked_expression(text: str, columns: Iterable[str]) -> ast.expr:
     quoted: dict[str, str] = {}
 
     def placeholder(match: "re.Match[str]") -> str:
-        quoted[f"_backtick_{len(quoted)}"] = match.group(1)
+        if match.group(1) is not None:  # a string, whatever stands in it
+            return str(match.group(1))
+        quoted[f"_backtick_{len(quoted)}"] = match.group(2)
         return f"_backtick_{len(quoted) - 1}"
 
     try:
         tree = ast.parse(_BACKTICKS.sub(placeholder, text).strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (MemoryError, RecursionError, SyntaxError, ValueError) as error:  # the first two from deep nesting
         message = f"expression {text!r} cannot be read: {getattr(error, 'msg', error)}"
         raise InputError(message) from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             node.id = quoted.get(node.id, node.id)
+            if known.count(node.id) > 1:
+                message = (
+                    f"expression {text!r}: the frame has {known.count(node.id)} columns named {node.id!r}; rename them"
+                )
+                raise InputError(message)
             if node.id not in known:
                 message = f"expression {text!r}: column {node.id!r} is unknown{suggestion(node.id, known)}"
                 raise InputError(message)
@@ -87,7 +94,7 @@ def expression_values(text: str, frame: pd.DataFrame) -> pd.Series:
     tree = _checked_expression(text, [name for name in frame.columns if isinstance(name, str)])
     try:
         value = _value(tree, frame)
-    except (ArithmeticError, TypeError, ValueError) as error:
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
         message = (
             f"expression {text!r} cannot be evaluated: {error}; comparisons joined by & or | need parentheses,"
             " as in (a > 1) & (b < 2)"

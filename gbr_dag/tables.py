@@ -96,7 +96,7 @@ def explain_status(status: Any) -> Any:
     'saturated: as many coefficients as rows, so there is no scatter to take errors and rms from'
     """
     if hasattr(status, "map"):
-        return status.map({value: explain_status(value) for value in status.unique()})
+        return status.map({value: explain_status(value) for value in status.dropna().unique()})
     value = int(status)
     known = sum(flag.value for flag in _STATUS_WORDS)
     if value < 0 or value & ~known:

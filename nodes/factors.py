@@ -74,7 +74,8 @@ def _batches(count: IntArray, offsets: IntArray, k: int) -> Iterator[tuple[IntAr
     size = np.maximum(count[order], k)
     power = 2 ** np.floor(np.log2(np.maximum(size, 1))).astype(np.int64)
     padded = np.where(size == power, size, np.where(2 * size <= 3 * power, 3 * power // 2, 2 * power))
-    padded = np.where(size > _BATCH_DOUBLES // k, size, np.maximum(padded, size))
+    limit = _BATCH_DOUBLES // k
+    padded = np.where(size > limit, size, np.minimum(np.maximum(padded, size), limit))  # ascending, as size is
     start = 0
     while start < len(order):
         width = int(padded[start])

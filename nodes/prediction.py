@@ -23,7 +23,8 @@ def row_prediction(design: Columns, bin_map: BinMap, coefficient_values: FloatAr
     start = known[:, :, 0] if intercept else np.where(unfitted, np.nan, 0.0)
     prediction = _of_rows(start, bin_map.row_bin)
     for j, column in enumerate(design, start=first_slope):
-        prediction += _of_rows(known[:, :, j], bin_map.row_bin) * column[:, None]
+        finite = np.where(np.isfinite(column), column, np.nan)
+        prediction += _of_rows(known[:, :, j], bin_map.row_bin) * finite[:, None]
     return prediction
 
 
@@ -33,7 +34,9 @@ def row_prediction_error(design: Columns, bin_map: BinMap, covariance: FloatArra
 
     Relative rounding error about 1e-16 (offset / scatter)^2 of the predictors, since Cov refers to the origin.
     """
-    columns = [np.ones(len(bin_map.row_bin))] * int(intercept) + [column.astype(np.float64) for column in design]
+    columns = [np.ones(len(bin_map.row_bin))] * int(intercept) + [
+        np.where(np.isfinite(column), column, np.nan) for column in design
+    ]
     undetermined = np.all(np.isnan(np.einsum("gtmm->gtm", covariance)), axis=2)
     known = np.where(undetermined[:, :, None, None], np.nan, np.nan_to_num(covariance, nan=0.0))
     variance = _of_rows(np.where(undetermined, np.nan, 0.0), bin_map.row_bin)

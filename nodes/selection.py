@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import numeric_values
+from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.errors import DataWarning
 from gbr_dag.expressions import expression_values
 from gbr_dag.graph.sizes import bytes_estimate
@@ -45,7 +45,10 @@ def keyed_rows(frame: pd.DataFrame, by: Sequence[str]) -> BoolArray:
     """Rows in which no key is missing, bool (n_rows,)."""
     keyed = np.ones(len(frame), dtype=bool)
     for name in by:
-        keyed &= frame[name].notna().to_numpy()
+        column = frame[name]
+        keyed &= column.notna().to_numpy()
+        if is_numeric(column.dtype) and column.dtype.kind == "f":
+            keyed &= ~np.isnan(numeric_values(column))  # Arrow and nullable columns can hold NaN beside missing values
     return keyed
 
 

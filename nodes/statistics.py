@@ -65,8 +65,11 @@ def _weighted_medians(values: npt.NDArray[np.generic], row_bin: IntArray, weight
     order = np.lexsort((values, row_bin))
     ordered = pd.DataFrame({"bin": row_bin[order], "value": values[order].astype(np.float64), "weight": weights[order]})
     groups = ordered.groupby("bin")
-    # pandas sums groups with compensation: no group inherits the rounding of those before it
-    beyond = 2.0 * groups["weight"].cumsum() - groups["weight"].transform("sum")
+    # pandas sums groups with compensation: no group inherits the rounding of those before it, and what is left of
+    # its own must not hide a tie
+    total = groups["weight"].transform("sum")
+    beyond = 2.0 * groups["weight"].cumsum() - total
+    beyond[beyond.abs() <= 4.0 * np.finfo(np.float64).eps * total] = 0.0
     upper = ordered[beyond > 0.0].groupby("bin")["value"].first()
     lower = ordered[beyond >= 0.0].groupby("bin")["value"].first()
-    return lower + (upper - lower) / 2.0
+    return lower.where(lower == upper, lower / 2.0 + upper / 2.0)

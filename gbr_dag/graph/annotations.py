@@ -59,7 +59,9 @@ def _may_be(given: Any, wanted: Any) -> bool:
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
-    """Members of a union, behind Annotated and NewType."""
+    """Members of a union, behind Annotated, NewType and aliases (as NDArray is one from numpy 2.5 on)."""
+    while hasattr(alias := typing.get_origin(annotation) or annotation, "__value__"):
+        annotation = alias.__value__
     while hasattr(annotation, "__metadata__") or hasattr(annotation, "__supertype__"):
         annotation = getattr(annotation, "__supertype__", None) or annotation.__origin__
     if typing.get_origin(annotation) in _UNIONS:

@@ -151,3 +151,29 @@ def test_the_refused_frame_is_untouched_and_nothing_ran(frame):
         driver.execute(["fit_table"], {"frame": frame, "by": "cell", "targets": "y", "selection": "x > 0 & z > 0"})
     assert ran == []
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_rows_that_take_no_part_may_hold_anything(frame):
+    frame.loc[0, "x"], frame.loc[1, ["y", "w"]] = 1e300, [1e300, 0.0]
+    assert (fit(frame, selection="x < 1e10")["y_status"] == 0).all()
+
+
+def test_strings_may_hold_backticks(frame):
+    table = fit(frame.assign(name=["`a`", "b"] * 20), selection="name == '`a`'")
+    assert table["n_rows"].sum() == 20
+
+
+@pytest.mark.parametrize("text", ["x" + " + x" * 30000 + " > 1", "-" * 30000 + "x > 1"])
+def test_endless_expressions_are_refused(frame, text):
+    with pytest.raises(gbr_dag.InputError, match="cannot be"):
+        fit(frame, selection=text)
+
+
+def test_a_column_that_is_there_twice_is_refused_in_expressions(frame):
+    with pytest.raises(gbr_dag.InputError, match="2 columns named 'x'; rename them"):
+        fit(pd.concat([frame, frame[["x"]]], axis=1), predictors="z", selection="x > 0")
+
+
+def test_switches_of_numpy_stay_plain(frame):
+    table = fit(frame, intercept=np.True_)
+    assert gbr_dag.fit_metadata(table)["inputs"]["intercept"] is True

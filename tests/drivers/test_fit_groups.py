@@ -9,6 +9,7 @@ import statsmodels.api as sm
 
 import gbr_dag
 from gbr_dag import FitStatus
+from gbr_dag.nodes.factors import _BATCH_DOUBLES, _batches
 
 ALL_DIAGNOSTICS = ("errors", "covariance", "confidence", "pvalues", "rms", "mad", "r_squared", "condition")
 
@@ -135,6 +136,9 @@ def test_float32_predictors_are_judged_by_their_own_rounding(engine):
     x = rng.uniform(1.0, 2.0, size=30)
     frame = pd.DataFrame({"g": 1, "x": x, "third": (x / 3).astype(np.float32), "y": x + rng.normal(size=30)})
     coarse = gbr_dag.fit_groups(frame, "g", "y", ["x", "third"], engine=engine)
+    for nullable in ("Float32", "float[pyarrow]"):
+        same = gbr_dag.fit_groups(frame.astype({"third": nullable}), "g", "y", ["x", "third"], engine=engine)
+        pd.testing.assert_frame_equal(same, coarse)
     fine = gbr_dag.fit_groups(frame.astype({"third": "float64"}), "g", "y", ["x", "third"], engine=engine)
     assert coarse.loc[0, "y_status"] == FitStatus.RANK_DEFICIENT
     assert fine.loc[0, "y_status"] == FitStatus.ILL_CONDITIONED
@@ -337,6 +341,17 @@ def test_weighted_medians_take_the_midpoint_on_a_tie():
     assert table["v"].tolist() == [4.0, 2.0, 1.0]
 
 
+@pytest.mark.parametrize("weight", [0.1, 1 / 3, 0.7, 1.0])
+def test_equal_weights_give_the_plain_median(weight):
+    rng = np.random.default_rng(7)
+    sizes = np.arange(1, 40)
+    frame = pd.DataFrame({"g": np.repeat(sizes, sizes), "w": weight, "y": 0.0})
+    frame["v"] = rng.integers(0, 50, size=len(frame)) / 8
+    frame.loc[frame["g"] == 2, "v"] = np.inf
+    table = gbr_dag.fit_groups(frame, "g", "y", weights="w", medians="v", weighted_medians=True)
+    np.testing.assert_array_equal(table["v"], frame.groupby("g")["v"].median())
+
+
 def test_the_suffix_is_on_everything_but_the_keys(frame):
     table = gbr_dag.fit_groups(frame, **MODEL, suffix="_s", medians="x", diagnostics=ALL_DIAGNOSTICS)
     assert [name for name in table if not name.endswith("_s")] == ["cell"]
@@ -375,6 +390,22 @@ def test_metadata_tell_how_the_table_came_to_be(frame):
     assert gbr_dag.fit_metadata(table.head(2))["engine"] == "reference"
     with pytest.raises(gbr_dag.InputError, match="carries no metadata"):
         gbr_dag.fit_metadata(pd.DataFrame())
+
+
+@pytest.mark.parametrize("k", range(1, 12))
+def test_every_group_is_in_one_batch(k):
+    """Sizes around the limit of a batch, where padding ends, must stay in order."""
+    limit = _BATCH_DOUBLES // k
+    count = np.sort(
+        np.array([0, 1, 2, 3, k, 100, limit - 1, limit - 800, limit, limit, limit + 1, limit + 700, 2 * limit])
+    )
+    offsets = np.concatenate(([0], np.cumsum(count)))
+    seen = []
+    for bins, positions in _batches(count, offsets, k):
+        assert len(bins)
+        seen.extend(bins.tolist())
+        assert ((positions >= 0).sum(axis=1) == count[bins]).all()
+    assert sorted(seen) == np.flatnonzero(count).tolist()
 
 
 def test_a_huge_group_beside_small_ones(engine):

@@ -90,3 +90,12 @@ def test_many_sparse_keys_overflow_no_product():
     assert len(table) == 3000
     assert (table["n_rows"] == 2).all()
     pd.testing.assert_frame_equal(table[by], frame[by].sort_values(by, ignore_index=True))
+
+
+def test_nan_beside_missing_values_is_no_key():
+    import pyarrow as pa
+
+    keys = pd.arrays.ArrowExtensionArray(pa.array([np.nan, 1.0, None, 1.0]))
+    table = gbr_dag.fit_groups(pd.DataFrame({"key": keys, "y": [1.0, 2.0, 3.0, 4.0]}), "key", "y")
+    assert table["key"].tolist() == [1.0]
+    assert gbr_dag.fit_metadata(table)["left_out_rows"]["key missing"] == 2

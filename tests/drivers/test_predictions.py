@@ -138,3 +138,23 @@ def test_a_written_table_serves_as_well(frame, table, tmp_path):
         gbr_dag.predictions(frame, pd.read_parquet(tmp_path / "fits.parquet"), **MODEL, weights="w", suffix="_s"),
         gbr_dag.predictions(frame, table, **MODEL, weights="w", suffix="_s"),
     )
+
+
+def test_an_empty_table_predicts_nothing(frame):
+    table = gbr_dag.fit_groups(frame, **MODEL, selection="x > 1e9", diagnostics=("covariance", "rms"))
+    assert gbr_dag.predictions(frame, table, **MODEL).isna().all(axis=None)
+
+
+def test_an_infinite_predictor_has_no_prediction(frame, table):
+    frame.iloc[0, frame.columns.get_loc("x")] = np.inf
+    rows = gbr_dag.predictions(frame, table, **MODEL, weights="w", suffix="_s")
+    assert rows.iloc[0].isna().all()
+
+
+def test_a_key_named_like_an_intercept_is_none(frame):
+    frame = frame.rename(columns={"cell": "y_intercept"})
+    model = {"by": "y_intercept", "targets": "y", "predictors": "x"}
+    table = gbr_dag.fit_groups(frame, **model, intercept=False, diagnostics=("covariance", "rms"))
+    slope = table.set_index("y_intercept").loc[frame["y_intercept"], "y_slope_x"].to_numpy()
+    rows = gbr_dag.predictions(frame, table, **model)
+    np.testing.assert_allclose(rows["y_prediction"], slope * frame["x"], rtol=1e-15)
