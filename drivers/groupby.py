@@ -15,6 +15,7 @@ import pandas as pd
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.errors import InputError
 from gbr_dag.graph import Driver, Plan
+from gbr_dag.graph.checks import checked_outputs, checked_values
 from gbr_dag.nodes import (
     bin_map,
     binning,
@@ -117,7 +118,7 @@ class GroupByDriver(Driver):
             If an argument breaks its rule, before anything runs.
         """
         start = time.perf_counter()
-        names = outputs if isinstance(outputs, str) else list(outputs)
+        names = checked_outputs(self._graph, outputs)
         completed, idle = self._completed(names, inputs, overrides)
         self._idle = set(idle)
         results = super().execute(names, completed, {**idle, **(overrides or {})})
@@ -140,7 +141,7 @@ class GroupByDriver(Driver):
         InputError
             If an argument breaks its rule.
         """
-        names = outputs if isinstance(outputs, str) else list(outputs)
+        names = checked_outputs(self._graph, outputs)
         completed, idle = self._completed(names, inputs, overrides)
         plan = super().plan(names, completed, {**idle, **(overrides or {})})
         return replace(plan, kept=tuple(name for name in plan.kept if name not in idle))
@@ -157,17 +158,18 @@ class GroupByDriver(Driver):
 
         Only the table could need those, and it was not asked for them there.
         """
-        completed = checked_arguments(inputs or {}, fitter=self._fitter)
+        overrides = checked_values("overrides", overrides)
+        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter)
         unasked = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
         reached: set[str] = set()
         queue = list(outputs)
         for name in queue:
-            if name in reached or name not in self._graph.nodes or name in (overrides or {}):
+            if name in reached or name not in self._graph.nodes or name in overrides:
                 continue
             reached.add(name)
             needs = {need.name for need in self._graph.nodes[name].needs}
             queue.extend(needs - unasked if name == "target_columns" else needs)
-        return completed, dict.fromkeys(unasked - reached - set(overrides or ()))
+        return completed, dict.fromkeys(unasked - reached - set(overrides))
 
 
 def fit_groups(
@@ -301,6 +303,10 @@ def fit_groups(
         "suffix": suffix,
         "dtype": dtype,
     }
+    for argument, choice in (("engine", engine), ("fitter", fitter)):
+        if not isinstance(choice, str):
+            message = f"{argument} must be a name (str), got {choice!r} of type {type(choice).__name__}"
+            raise InputError(message)
     table: pd.DataFrame = _driver(engine, fitter).execute(["fit_table"], inputs)["fit_table"]
     return table
 

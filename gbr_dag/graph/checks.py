@@ -59,11 +59,12 @@ def _distinct_names(outputs: Iterable[str]) -> tuple[str, ...]:
     if not isinstance(outputs, Iterable):
         message = f"outputs must be a list of names, got {outputs!r} of type {type(outputs).__name__}"
         raise InputError(message)
-    names = tuple(dict.fromkeys(outputs))
-    for name in names:
+    given = list(outputs)
+    for name in given:
         if not isinstance(name, str):
             message = f"outputs must be names (str), got {name!r} of type {type(name).__name__}"
             raise InputError(message)
+    names = tuple(dict.fromkeys(given))
     if not names:
         message = f"outputs must name at least one node, got none; {_SHOW_ALL}"
         raise InputError(message)

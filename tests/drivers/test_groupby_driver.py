@@ -165,3 +165,16 @@ def test_every_node_can_be_asked_for_by_both_engines(inputs):
         out = driver.execute(names, {**inputs, "medians": "x"})
         assert list(out) == names
     assert driver.list_outputs()["description"].str.len().min() > 10
+
+
+@pytest.mark.parametrize("request_", [(None, {}), (5, {}), ("entries", {}), ([["entries"]], {}), (["entries"], [1])])
+def test_requests_of_the_wrong_kind_are_refused(request_):
+    with pytest.raises(gbr_dag.InputError):
+        gbr_dag.GroupByDriver().execute(*request_)
+    with pytest.raises(gbr_dag.InputError):
+        gbr_dag.GroupByDriver().plan(*request_)
+
+
+def test_an_engine_that_is_no_name_is_refused(inputs):
+    with pytest.raises(gbr_dag.InputError, match="engine must be a name"):
+        gbr_dag.fit_groups(**inputs, engine=["numpy"])
