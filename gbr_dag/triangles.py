@@ -10,14 +10,17 @@ from gbr_dag.tables import FloatArray
 def unit_factor(triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split triangular factors R (n, k, k) into squared pivots D (n, k) and unit rows U (n, k, k), R'R = U'DU.
 
-    A row whose squared pivot is zero cannot be written so; it moves into the rows below, its column being zero.
+    A row whose squared pivot is zero cannot be written so; it moves into the rows below. What its column holds in the
+    rows above stays: for a target that is a multiple of an earlier one these are its coefficients.
     """
     k = triangle.shape[1]
     triangle = triangle.copy()
     for j in range(k):
         lost = np.flatnonzero((triangle[:, j, j] ** 2 == 0.0) & triangle[:, j].any(axis=1))
         if lost.size:
-            triangle[lost] = without_column(triangle[lost], j)
+            below = np.linalg.qr(triangle[lost, j:, j + 1 :], mode="r")
+            triangle[lost, j] = 0.0
+            triangle[lost, j + 1 :, j + 1 :] = below
     diagonal = np.einsum("njj->nj", triangle).copy()
     unit_rows = triangle / np.where(diagonal == 0.0, 1.0, diagonal)[:, :, None]
     unit_rows[:, np.arange(k), np.arange(k)] = 1.0

@@ -221,6 +221,17 @@ def test_targets_with_gaps_of_their_own_are_fitted_as_if_alone(frame, engine):
     assert [block.targets for block in nodes["target_blocks"]] == [(0,), (1, 2)]
 
 
+@pytest.mark.parametrize("missing", ["any", "per_target"])
+def test_more_targets_than_a_factor_takes(frame, engine, missing):
+    names = [f"y{i}" for i in range(19)]
+    many = frame.assign(**{name: frame["y"] * (i + 1) for i, name in enumerate(names)})
+    table = gbr_dag.fit_groups(many, "cell", names, ["x", "z"], weights="w", missing=missing, engine=engine)
+    single = gbr_dag.fit_groups(frame, **MODEL, engine=engine)
+    for i, name in enumerate(names):
+        np.testing.assert_allclose(table[f"{name}_slope_x"], (i + 1) * single["y_slope_x"], rtol=1e-11)
+        np.testing.assert_allclose(table[f"{name}_rms"], (i + 1) * single["y_rms"], rtol=1e-11)
+
+
 def test_what_an_aliased_column_leaves_goes_to_the_next_one(engine):
     """Two rows leave one direction: the rounding of a constant points along it, and must not take it from x."""
     rng = np.random.default_rng(12)

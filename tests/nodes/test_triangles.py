@@ -35,6 +35,17 @@ def test_a_zero_pivot_loses_nothing(rows, j):
 
 
 @pytest.mark.parametrize("j", range(4))
+def test_a_zero_pivot_keeps_what_its_column_holds_above(rows, j):
+    """A column that is an exact combination of earlier ones has no pivot, but it has coefficients."""
+    triangle = np.linalg.qr(rows, mode="r")
+    triangle[:, j, j] = 0.0
+    pivots, unit_rows = unit_factor(triangle)
+    np.testing.assert_allclose(gram(triangle_of(pivots, unit_rows)), gram(triangle), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(triangle_of(pivots, unit_rows)[:, :j, j] != 0.0, True)
+    assert (pivots[:, j] == 0).all()
+
+
+@pytest.mark.parametrize("j", range(4))
 def test_without_a_column_the_rest_is_whole(rows, j):
     reduced = without_column(np.linalg.qr(rows, mode="r"), j)
     rows[:, :, j] = 0.0
