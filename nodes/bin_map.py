@@ -50,7 +50,7 @@ def entries(bin_map: BinMap) -> IntArray:
 @bytes_estimate(lambda frame: 8 * len(frame))
 def bin_rows(bin_map: BinMap, entries: IntArray) -> BinRows:
     """Row positions sorted by bin, in the frame's order within a bin."""
-    # numpy sorts 16-bit integers by radix: 8 times faster than int64 when there are few bins
+    # numpy sorts 16-bit integers by radix: 5 times faster than int64 at 1M rows in 30,000 bins
     order = np.argsort(bin_map.row_bin.astype(np.min_scalar_type(-max(bin_map.n_bins, 1))), kind="stable")
     offsets = np.concatenate(([0], np.cumsum(entries)))
     return BinRows(order[len(order) - offsets[-1] :], offsets)

@@ -15,7 +15,7 @@ from gbr_dag.tables import BinRows, Columns, Factors, FloatArray, IntArray, Targ
 from gbr_dag.triangles import unit_factor
 
 _BATCH_DOUBLES = 1 << 19
-"""Rows of a batch times columns: 4 MiB, about the cache. 1 << 22 was 1.3 times slower on 100,000 groups of 50."""
+"""Rows of a batch times columns, 4 MiB; 20,000 groups of 50 took 1.09 times as long at 1 << 17, 1.05 at 1 << 22."""
 
 
 @config.when(engine="numpy")

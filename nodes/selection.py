@@ -33,7 +33,7 @@ _BLOCK_TARGETS = 8
 def selected_rows(frame: pd.DataFrame, selection: Optional[Union[str, npt.NDArray[np.bool_]]]) -> BoolArray:
     """Rows that the caller's selection lets in, bool (n_rows,); all of them without a selection.
 
-    An expression that compares with a missing value is false there.
+    An expression that gives a missing value is false there; NaN compares as in numpy (``!=`` is true).
     """
     if selection is None:
         return np.ones(len(frame), dtype=bool)
@@ -114,7 +114,7 @@ def row_weights(raw_weights: FloatArray, row_reasons: npt.NDArray[np.int8]) -> F
 def target_blocks(response: Columns, row_reasons: npt.NDArray[np.int8], missing: str) -> tuple[TargetBlock, ...]:
     """Targets that share their rows, in the caller's order of their first target.
 
-    With ``missing="any"`` a row that lacks one target serves none, so that there is one block.
+    With ``missing="any"`` a row that lacks one target serves none: all blocks have the same rows.
     """
     usable = row_reasons == 0
     finite = [usable & np.isfinite(column) if column.dtype.kind == "f" else usable for column in response]
