@@ -15,6 +15,7 @@ from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.expressions import expression_values
 from gbr_dag.graph.checks import suggestion, unknown
+from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.naming import DIAGNOSTICS, fit_columns
 
 DEFAULTS: dict[str, Any] = {
@@ -30,18 +31,16 @@ DEFAULTS: dict[str, Any] = {
     "diagnostics": ("errors", "rms"),
     "suffix": "",
     "dtype": "float64",
+    "threads": None,
 }
 """Optional inputs of the group-by graph with their defaults."""
 
 _NAME_LISTS = ("by", "targets", "predictors", "medians", "diagnostics")
 _NUMERIC = ("targets", "predictors", "medians")
-_LARGEST = 1e100
-"""Squares of larger (and of smaller than 1 over it) values times weights may overflow (underflow)."""
-
 _SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
 
 
-def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any]:
+def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> dict[str, Any]:
     """Inputs of the group-by graph from the caller's arguments: defaults filled in, every rule checked.
 
     Required arguments that were not given stay out, so that a plan can name them.
@@ -59,13 +58,15 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any
     _check_switches(inputs)
     _check_model(inputs, fitter)
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
+    inputs["threads"] = _checked_threads(inputs["threads"])
     inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
     if "frame" in inputs:
         frame = inputs["frame"]
         check_columns(frame, {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"})
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
-        _check_magnitudes(frame, inputs)
+        if engine != "numba":  # which sees from its factors whether there is anything to look for
+            _check_magnitudes(frame, inputs)
     if "by" in inputs and "targets" in inputs:
         _check_collisions(inputs)
     return inputs
@@ -169,17 +170,7 @@ def _check_magnitudes(frame: pd.DataFrame, inputs: Mapping[str, Any]) -> None:
     if selection is not None:
         chosen = expression_values(selection, frame) if isinstance(selection, str) else pd.Series(selection)
         used &= chosen.to_numpy(dtype=bool, na_value=False)
-    for name, values in columns.items():
-        if values.dtype.kind != "f" or values.dtype == np.float32:
-            continue
-        size = np.abs(values)
-        largest = float(np.max(size, initial=0.0, where=used & np.isfinite(size)))
-        if largest > _LARGEST or 0.0 < largest < 1.0 / _LARGEST:
-            message = (
-                f"{name} has values up to {largest:.1e} in size, whose squares leave the range of doubles; rescale it"
-                f" to between {1 / _LARGEST:.0e} and {_LARGEST:.0e}"
-            )
-            raise InputError(message)
+    check_magnitudes(columns, used)
 
 
 def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
@@ -245,6 +236,15 @@ def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
         message = f"min_entries must be an integer of at least 1, got {min_entries!r}"
         raise InputError(message)
     return int(min_entries)
+
+
+def _checked_threads(threads: Any) -> Optional[int]:
+    if threads is None:
+        return None
+    if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or threads < 1:
+        message = f"threads must be an integer of at least 1, or None for NUMBA_NUM_THREADS or all cores, got {threads!r}"
+        raise InputError(message)
+    return int(threads)
 
 
 def _dtype_name(dtype: Any) -> str:

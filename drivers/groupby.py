@@ -19,6 +19,7 @@ from gbr_dag.graph.checks import checked_outputs, checked_values
 from gbr_dag.nodes import (
     bin_map,
     binning,
+    compiled,
     design,
     diagnostics,
     factors,
@@ -41,6 +42,7 @@ NODES = (
     factors,
     rank,
     fit,
+    compiled,
     reference,
     diagnostics,
     statistics,
@@ -66,8 +68,9 @@ class GroupByDriver(Driver):
 
     Parameters
     ----------
-    engine : {"numpy", "reference"}
-        How the fits are made: stacked QR over all groups, or one group after the other, slow and obvious.
+    engine : {"numba", "numpy", "reference"}
+        How the fits are made: compiled, in one pass over the unsorted rows; stacked QR over all groups; or one group
+        after the other, slow and obvious.
     fitter : {"ols", "wls"}
         What is fitted: weighted least squares; ``"wls"`` insists on weights.
     modules : sequence of modules
@@ -94,14 +97,14 @@ class GroupByDriver(Driver):
     def __init__(
         self,
         *,
-        engine: str = "numpy",
+        engine: str = "numba",
         fitter: str = "ols",
         modules: Sequence[ModuleType] = (),
         replace: Sequence[str] = (),
         progress: Union[bool, Callable[[str, int, int], None], None] = None,
     ) -> None:
         super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
-        self._fitter = fitter
+        self._fitter, self._engine = fitter, engine
         self._idle: set[str] = set()
 
     def execute(
@@ -159,7 +162,7 @@ class GroupByDriver(Driver):
         Only the table could need those, and it was not asked for them there.
         """
         overrides = checked_values("overrides", overrides)
-        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter)
+        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter, engine=self._engine)
         unasked = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
         reached: set[str] = set()
         queue = list(outputs)
@@ -185,12 +188,13 @@ def fit_groups(
     min_entries: Optional[int] = None,
     missing: Literal["per_target", "any"] = "per_target",
     fitter: Literal["ols", "wls"] = "ols",
-    engine: Literal["numpy", "reference"] = "numpy",
+    engine: Literal["numba", "numpy", "reference"] = "numba",
     medians: Names = (),
     weighted_medians: bool = False,
     diagnostics: Names = ("errors", "rms"),
     suffix: str = "",
     dtype: npt.DTypeLike = "float64",
+    threads: Optional[int] = None,
 ) -> pd.DataFrame:
     """Fit one weighted linear regression per group.
 
@@ -222,8 +226,10 @@ def fit_groups(
         A missing or infinite target leaves its row out for that target only, or for all of them.
     fitter : {"ols", "wls"}, default "ols"
         Least squares, weighted when there are weights; ``"wls"`` insists on them.
-    engine : {"numpy", "reference"}, default "numpy"
-        Stacked QR over all groups, or one group after the other: slow, obvious, for comparison.
+    engine : {"numba", "numpy", "reference"}, default "numba"
+        ``"numba"``: one compiled pass over the unsorted rows; the first call of a kind compiles for some seconds and
+        keeps the machine code on disk. ``"numpy"``: stacked QR over all groups. ``"reference"``: one group after the
+        other, slow, obvious, for comparison.
     medians : str or sequence of str, default ()
         Numeric columns whose median over the group's rows is wanted.
     weighted_medians : bool, default False
@@ -235,6 +241,8 @@ def fit_groups(
         Appended to every column but the keys.
     dtype : {"float64", "float32"}, default "float64"
         Of the table's floats; the arithmetic is in double precision.
+    threads : int, optional
+        Most threads of the engine ``"numba"``; default ``NUMBA_NUM_THREADS`` or all cores. Few rows take fewer.
 
     Returns
     -------
@@ -302,6 +310,7 @@ def fit_groups(
         "diagnostics": diagnostics,
         "suffix": suffix,
         "dtype": dtype,
+        "threads": threads,
     }
     for argument, choice in (("engine", engine), ("fitter", fitter)):
         if not isinstance(choice, str):

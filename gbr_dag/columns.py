@@ -29,3 +29,24 @@ def is_numeric(dtype: Any) -> bool:
     """Whether a column of this dtype can enter a fit: integers, floats and booleans, nullable or not."""
     plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", None)  # object for Arrow decimals
     return isinstance(plain, np.dtype) and plain.kind in "biuf"
+
+
+def roundoff(column: npt.NDArray[Any]) -> float:
+    """Unit roundoff of the precision that a column came in: that of float32 for float32, of double for all others."""
+    return float(np.finfo(np.float32 if column.dtype == np.float32 else np.float64).eps)
+
+
+def every_row(n_rows: int) -> npt.NDArray[np.bool_]:
+    """A mask (n_rows,) that lets every row in and takes one byte."""
+    mask: npt.NDArray[np.bool_] = np.broadcast_to(np.True_, n_rows)
+    return mask
+
+
+def is_every_row(mask: npt.NDArray[np.bool_]) -> bool:
+    """Whether a mask is known to let every row in, without looking at it."""
+    return is_broadcast(mask) and (len(mask) == 0 or bool(mask[0]))
+
+
+def is_broadcast(values: npt.NDArray[Any]) -> bool:
+    """Whether an array repeats one value without memory of its own."""
+    return values.strides == (0,)

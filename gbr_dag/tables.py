@@ -107,18 +107,26 @@ def explain_status(status: Any) -> Any:
 
 @dataclass(frozen=True)
 class BinCoordinates:
-    """Where every row lies, key by key.
+    """Where every row lies, key by key: row i at ``codes[key][i] - lows[key]`` in the sorted order of the key's values.
 
     Attributes
     ----------
-    codes : tuple of int64 arrays, one a key, each (n_rows,)
-        Position of the row's key value in the sorted order of that key's values; -1 where the row is left out.
-    spans : tuple of int
-        Exclusive upper bound of the codes of each key.
+    codes : tuple of integer arrays, one a key, each (n_rows,)
+        The column itself where the key is an integer, else positions among ``levels`` (int32). Rows that are not
+        present hold anything.
+    lows, spans : tuples of int
+        Smallest code of the rows present, and how many codes there are from it to the largest.
+    levels : tuple of (pandas.Index or None)
+        Sorted key values by code; None where the code is the value.
+    present : bool array (n_rows,)
+        Rows that belong to a bin; a broadcast True when all do.
     """
 
-    codes: tuple[IntArray, ...]
+    codes: tuple[npt.NDArray[np.integer[Any]], ...]
+    lows: tuple[int, ...]
     spans: tuple[int, ...]
+    levels: tuple[Optional[pd.Index], ...]
+    present: BoolArray
 
 
 @dataclass(frozen=True)
@@ -127,14 +135,18 @@ class CellIds:
 
     Attributes
     ----------
-    ids : int64 array (n_rows,)
-        Row-major position of the row's coordinates; -1 where the row is left out.
+    ids : int32 or int64 array (n_rows,)
+        Row-major position of the row's coordinates, or the rank of that position among those that occur; -1 where the
+        row is left out.
     span : int
         Exclusive upper bound of the ids.
+    members : int64 array (span,) or None
+        A row of every id, where ids are ranks; None where ids are positions on the grid.
     """
 
-    ids: IntArray
+    ids: npt.NDArray[np.signedinteger[Any]]
     span: int
+    members: Optional[IntArray]
 
 
 @dataclass(frozen=True)
@@ -164,13 +176,13 @@ class BinMap:
 
     Attributes
     ----------
-    row_bin : int64 array (n_rows,)
+    row_bin : int32 or int64 array (n_rows,)
         Bin of every row, -1 where the row is left out.
     n_bins : int
         Number of bins.
     """
 
-    row_bin: IntArray
+    row_bin: npt.NDArray[np.signedinteger[Any]]
     n_bins: int
 
 
@@ -208,26 +220,20 @@ class TargetBlock:
 
 @dataclass(frozen=True)
 class Factors:
-    """Triangular factors of the weighted rows of every bin: X'WX = U' D U with U unit upper triangular.
+    """Triangular factors of the weighted rows of every bin, one record of doubles a bin.
 
     Columns are the ``p`` predictors and then the targets of one block, ``k`` in all, centred on the weighted means
-    when there is an intercept (which is therefore no column). Means are hi + lo pairs: hi alone carries the
-    rounding of the offset into the scatter.
+    when there is an intercept (which is therefore no column). For every target t, X'WX of (predictors, t) is U' D U
+    with U unit upper triangular; targets know nothing of each other. A record holds, in this order: the number of
+    rows, the sum of their weights, the means of the k columns as hi and then as lo, for each predictor its squared
+    pivot D_j and the rest of its row of U, and the residual sum of squares of each target. Means are hi + lo pairs: hi
+    alone carries the rounding of the offset into the scatter.
 
     Attributes
     ----------
     targets : tuple of int
         Positions of the block's targets in the caller's order.
-    count : int64 array (n_bins,)
-        Rows in the factor.
-    sum_weights : float64 array (n_bins,)
-        Sum of their weights.
-    mean_hi, mean_lo : float64 arrays (n_bins, k)
-        Weighted means as unevaluated sums; zero without intercept.
-    pivots : float64 array (n_bins, k)
-        D, the squared pivots.
-    unit_rows : float64 array (n_bins, k, k)
-        U. The row of a pivot that is zero is a row of the unit matrix.
+    records : float64 array (n_bins, at least record_width(p, k))
     precision : float64 array (k,)
         Unit roundoff of the dtype that each column came in, as ``numpy.finfo(dtype).eps``.
     intercept : bool
@@ -237,12 +243,7 @@ class Factors:
     """
 
     targets: tuple[int, ...]
-    count: IntArray
-    sum_weights: FloatArray
-    mean_hi: FloatArray
-    mean_lo: FloatArray
-    pivots: FloatArray
-    unit_rows: FloatArray
+    records: FloatArray
     precision: FloatArray
     intercept: bool
     kept: Optional[BoolArray] = None
@@ -251,6 +252,37 @@ class Factors:
     def n_predictors(self) -> int:
         """Number of predictor columns."""
         return len(self.precision) - len(self.targets)
+
+    @property
+    def count(self) -> IntArray:
+        """Rows in the factor, int64 (n_bins,)."""
+        return self.records[:, 0].astype(np.int64)
+
+    @property
+    def sum_weights(self) -> FloatArray:
+        """Sum of their weights, (n_bins,)."""
+        return self.records[:, 1]
+
+    @property
+    def mean_hi(self) -> FloatArray:
+        """Weighted means without their small part, (n_bins, k); zero without intercept."""
+        return self.records[:, 2 : 2 + len(self.precision)]
+
+    @property
+    def mean_lo(self) -> FloatArray:
+        """The small part of the means, (n_bins, k)."""
+        k = len(self.precision)
+        return self.records[:, 2 + k : 2 + 2 * k]
+
+
+def record_row(i: int, k: int) -> int:
+    """Where row ``i`` of U begins in a record of ``k`` columns; after the last, where the residual sums do."""
+    return 2 + 2 * k + i * k - i * (i - 1) // 2
+
+
+def record_width(p: int, k: int) -> int:
+    """Doubles of a record of ``p`` predictors and ``k - p`` targets."""
+    return record_row(p, k) + k - p
 
 
 @dataclass(frozen=True)

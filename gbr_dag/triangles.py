@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Optional
+
 import numpy as np
 
-from gbr_dag.tables import FloatArray
+from gbr_dag.tables import BoolArray, Factors, FloatArray, record_row
 
 
 def unit_factor(triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -27,9 +30,32 @@ def unit_factor(triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
     return diagonal**2, unit_rows
 
 
-def triangle_of(pivots: FloatArray, unit_rows: FloatArray) -> FloatArray:
-    """Triangular factors R (n, k, k) = sqrt(D) U."""
-    return np.sqrt(pivots)[:, :, None] * unit_rows
+def triangle_of(factors: Factors) -> FloatArray:
+    """Triangular factors R = sqrt(D) U of every record, (n_bins, k, k); the targets' corner is diagonal."""
+    p, k = factors.n_predictors, len(factors.precision)
+    triangle = np.zeros((len(factors.records), k, k))
+    for i in range(p):
+        start = record_row(i, k)
+        root = np.sqrt(factors.records[:, start])
+        triangle[:, i, i] = root
+        triangle[:, i, i + 1 :] = root[:, None] * factors.records[:, start + 1 : start + k - i]
+    start, places = record_row(p, k), np.arange(p, k)
+    triangle[:, places, places] = np.sqrt(factors.records[:, start : start + k - p])
+    return triangle
+
+
+def with_triangle(factors: Factors, triangle: FloatArray, kept: Optional[BoolArray] = None) -> Factors:
+    """The same rows with other triangular factors (n_bins, k, k)."""
+    p, k = factors.n_predictors, len(factors.precision)
+    records = factors.records.copy()
+    pivots, unit_rows = unit_factor(triangle)
+    for i in range(p):
+        start = record_row(i, k)
+        records[:, start] = pivots[:, i]
+        records[:, start + 1 : start + k - i] = unit_rows[:, i, i + 1 :]
+    start = record_row(p, k)
+    records[:, start : start + k - p] = np.einsum("ni,nij->nj", pivots[:, p:], unit_rows[:, p:, p:] ** 2)
+    return replace(factors, records=records, kept=kept)
 
 
 def without_column(triangle: FloatArray, j: int) -> FloatArray:

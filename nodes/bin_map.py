@@ -1,50 +1,66 @@
 """The occupied bins and the rows that lie in them."""
 
 from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
 
+from gbr_dag.graph.backend import config
 from gbr_dag.graph.sizes import bytes_estimate
-from gbr_dag.tables import BinMap, BinRows, BinTable, CellIds, IntArray
-
-_DENSE_CELLS_PER_ROW = 4
-"""A lookup table over all cells beats sorting while it is not much larger than the ids themselves."""
+from gbr_dag.tables import BinCoordinates, BinMap, BinRows, BinTable, CellIds, IntArray
 
 
-def bin_table(frame: pd.DataFrame, by: Sequence[str], cell_ids: CellIds) -> BinTable:
+@config.when_in(engine=["numpy", "reference"])
+def cell_counts__numpy(cell_ids: CellIds) -> IntArray:
+    """Rows of the frame in each cell, int64 (n_cells,)."""
+    return np.bincount(cell_ids.ids + 1, minlength=cell_ids.span + 1)[1:].astype(np.int64, copy=False)
+
+
+@config.when(engine="numba")
+def cell_counts__numba(cell_ids: CellIds, threads: Optional[int]) -> IntArray:
+    """Rows of the frame in each cell, int64 (n_cells,)."""
+    from gbr_dag.kernels import cells
+
+    return cells.counts(cell_ids.ids, cell_ids.span, threads)
+
+
+def bin_table(
+    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds, cell_counts: IntArray
+) -> BinTable:
     """The occupied bins sorted by key, with their key values in the caller's dtypes."""
-    rows = np.flatnonzero(cell_ids.ids >= 0)
-    ids = cell_ids.ids[rows]
-    if _is_dense(cell_ids):
-        member = np.full(cell_ids.span, -1, dtype=np.int64)
-        member[ids] = rows
-        cells = np.flatnonzero(member >= 0)
-        member = member[cells]
-    else:
-        cells, places = np.unique(ids, return_index=True)
-        member = rows[places]
-    keys = frame[list(by)].iloc[member].reset_index(drop=True)
-    for name in by:
-        if keys[name].dtype.kind == "f":
-            keys[name] += 0.0  # a group of zeros is shown as 0, whichever sign came first
-    return BinTable(keys, cells)
+    cells = np.flatnonzero(cell_counts)
+    places = _places(bin_coordinates, cell_ids, cells)
+    keys = {
+        name: _key_values(frame[name].dtype, place, levels)
+        for name, place, levels in zip(by, places, bin_coordinates.levels)
+    }
+    return BinTable(pd.DataFrame(keys, index=pd.RangeIndex(len(cells))), cells)
 
 
-@bytes_estimate(lambda frame: 8 * len(frame))
-def bin_map(cell_ids: CellIds, bin_table: BinTable) -> BinMap:
+@bytes_estimate(lambda frame: 4 * len(frame))
+@config.when_in(engine=["numpy", "reference"])
+def bin_map__numpy(cell_ids: CellIds, bin_table: BinTable) -> BinMap:
     """The bin of every row."""
-    if _is_dense(cell_ids):
-        bin_of_cell = np.full(cell_ids.span + 1, -1, dtype=np.int64)  # the last one serves id -1
-        bin_of_cell[bin_table.cells] = np.arange(bin_table.n_bins)
-        return BinMap(bin_of_cell[cell_ids.ids], bin_table.n_bins)
-    row_bin = pd.Index(bin_table.cells).get_indexer(cell_ids.ids)
-    return BinMap(row_bin.astype(np.int64, copy=False), bin_table.n_bins)
+    if bin_table.n_bins == cell_ids.span:
+        return BinMap(cell_ids.ids, bin_table.n_bins)
+    return BinMap(_bin_of_cell(cell_ids, bin_table)[cell_ids.ids], bin_table.n_bins)
 
 
-def entries(bin_map: BinMap) -> IntArray:
+@bytes_estimate(lambda frame: 4 * len(frame))
+@config.when(engine="numba")
+def bin_map__numba(cell_ids: CellIds, bin_table: BinTable, threads: Optional[int]) -> BinMap:
+    """The bin of every row."""
+    from gbr_dag.kernels import cells
+
+    if bin_table.n_bins == cell_ids.span:
+        return BinMap(cell_ids.ids, bin_table.n_bins)
+    return BinMap(cells.relabelled(cell_ids.ids, _bin_of_cell(cell_ids, bin_table), threads), bin_table.n_bins)
+
+
+def entries(bin_table: BinTable, cell_counts: IntArray) -> IntArray:
     """Rows of the frame in each bin, int64 (n_bins,): selected and with all keys, whether usable in a fit or not."""
-    return np.bincount(bin_map.row_bin + 1, minlength=bin_map.n_bins + 1)[1:].astype(np.int64, copy=False)
+    return cell_counts[bin_table.cells]
 
 
 @bytes_estimate(lambda frame: 8 * len(frame))
@@ -56,5 +72,25 @@ def bin_rows(bin_map: BinMap, entries: IntArray) -> BinRows:
     return BinRows(order[len(order) - offsets[-1] :], offsets)
 
 
-def _is_dense(cell_ids: CellIds) -> bool:
-    return cell_ids.span <= max(_DENSE_CELLS_PER_ROW * len(cell_ids.ids), 1024)
+def _places(coordinates: BinCoordinates, cell_ids: CellIds, cells: IntArray) -> list[IntArray]:
+    """Codes of the cells, key by key."""
+    if cell_ids.members is not None:
+        rows = cell_ids.members[cells]
+        return [codes[rows].astype(np.int64) for codes in coordinates.codes]
+    positions = np.unravel_index(cells, coordinates.spans)
+    return [position + low for position, low in zip(positions, coordinates.lows)]
+
+
+def _key_values(dtype: Any, codes: IntArray, levels: Optional[pd.Index]) -> Any:
+    if levels is None:
+        return codes.astype(dtype)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return pd.Categorical.from_codes(codes, dtype=dtype)
+    return pd.Series(levels.take(codes), dtype=dtype).array
+
+
+def _bin_of_cell(cell_ids: CellIds, bin_table: BinTable) -> Any:
+    """Bin of every cell, int32 (span + 1,), -1 for empty ones and for the last, which serves id -1."""
+    bin_of_cell = np.full(cell_ids.span + 1, -1, dtype=np.int32)
+    bin_of_cell[bin_table.cells] = np.arange(bin_table.n_bins)
+    return bin_of_cell

@@ -1,60 +1,136 @@
 """From key columns to coordinates on a grid of cells."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import is_numeric, numeric_values
+from gbr_dag.columns import every_row, is_every_row, is_numeric, numeric_values
 from gbr_dag.errors import InputError
+from gbr_dag.graph.backend import config
 from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BinCoordinates, BoolArray, CellIds, IntArray
 
+_CELLS_PER_ROW = 4
+"""A table over all cells beats sorting while it is not much larger than the ids themselves."""
+
 _LARGEST_SPAN = 2**62
 
+Codes = npt.NDArray[np.integer[Any]]
 
-@bytes_estimate(lambda frame, by: 8 * len(frame) * len(by))
-def bin_coordinates(frame: pd.DataFrame, by: Sequence[str], usable_rows: BoolArray) -> BinCoordinates:
-    """Position of every row's keys in the sorted order of each key's values; -1 for rows that are left out.
 
-    Categories keep their order; equality of floats is exact, with -0 = 0.
+@config.when_in(engine=["numpy", "reference"])
+def bin_coordinates__numpy(frame: pd.DataFrame, by: Sequence[str], usable_rows: BoolArray) -> BinCoordinates:
+    """Position of every row's keys in the sorted order of each key's values.
+
+    An integer key stands for itself; of others the values that occur are sorted. Categories keep their order; equality
+    of floats is exact, with -0 = 0.
 
     Raises
     ------
     InputError
         If the values of a key cannot be ordered.
     """
-    codes, spans = zip(*(_key_codes(frame[name], name, usable_rows) for name in by))
-    return BinCoordinates(codes, spans)
+
+    def bounds(codes: Codes, present: BoolArray) -> tuple[int, int]:
+        chosen = codes if is_every_row(present) else codes[present]
+        return (int(chosen.min()), int(chosen.max())) if len(chosen) else (0, -1)
+
+    return _coordinates(frame, by, usable_rows, bounds)
 
 
-@bytes_estimate(lambda frame: 8 * len(frame))
-def cell_ids(bin_coordinates: BinCoordinates) -> CellIds:
-    """One integer a row that orders rows as their keys do, -1 for rows that are left out."""
-    ids, span = bin_coordinates.codes[0], bin_coordinates.spans[0]
-    for codes, width in zip(bin_coordinates.codes[1:], bin_coordinates.spans[1:]):
-        if span * width > _LARGEST_SPAN:
-            ids, span = _compressed(ids)
-        ids = np.where(ids >= 0, ids * width + codes, -1)
-        span *= width
-    return CellIds(ids, span)
+@config.when(engine="numba")
+def bin_coordinates__numba(
+    frame: pd.DataFrame, by: Sequence[str], usable_rows: BoolArray, threads: Optional[int]
+) -> BinCoordinates:
+    """Position of every row's keys in the sorted order of each key's values; integers are looked at in place."""
+    from gbr_dag.kernels import cells
+
+    def bounds(codes: Codes, present: BoolArray) -> tuple[int, int]:
+        return cells.bounds(codes, None if is_every_row(present) else present, threads)
+
+    return _coordinates(frame, by, usable_rows, bounds)
 
 
-def _key_codes(column: pd.Series, name: str, usable_rows: BoolArray) -> tuple[IntArray, int]:
-    """Codes of one key, and the exclusive upper bound on them."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, span = column.cat.codes.to_numpy(dtype=np.int64), len(column.cat.categories)
-    else:
-        try:
-            values = _comparable(column)
-            codes, levels = pd.factorize(values, sort=True, use_na_sentinel=True)
-        except TypeError as error:
-            message = f"by column {name!r} holds values that cannot be hashed and ordered ({error}); make them strings"
-            raise InputError(message) from error
-        span = len(levels)
-    return np.where(usable_rows, codes, -1).astype(np.int64, copy=False), max(span, 1)
+@bytes_estimate(lambda frame: 4 * len(frame))
+@config.when_in(engine=["numpy", "reference"])
+def cell_ids__numpy(bin_coordinates: BinCoordinates) -> CellIds:
+    """One integer a row that orders rows as their keys do, -1 for rows that are left out.
+
+    Row-major positions on the grid of the keys' spans if that has at most four cells a row (or 1024), else the ranks
+    of those that occur.
+    """
+    if not _is_dense(bin_coordinates):
+        return _ranked(bin_coordinates)
+    ids = np.zeros(len(bin_coordinates.codes[0]), dtype=np.int32)
+    for codes, low, span in zip(bin_coordinates.codes, bin_coordinates.lows, bin_coordinates.spans):
+        np.multiply(ids, span, out=ids, where=bin_coordinates.present)
+        np.add(ids, codes.astype(np.int64) - low, out=ids, where=bin_coordinates.present, casting="unsafe")
+    ids[~bin_coordinates.present] = -1
+    return CellIds(ids, int(np.prod(bin_coordinates.spans)), None)
+
+
+@bytes_estimate(lambda frame: 4 * len(frame))
+@config.when(engine="numba")
+def cell_ids__numba(bin_coordinates: BinCoordinates, threads: Optional[int]) -> CellIds:
+    """One integer a row that orders rows as their keys do, -1 for rows that are left out.
+
+    Row-major positions on the grid of the keys' spans if that has at most four cells a row (or 1024), else the ranks
+    of those that occur.
+    """
+    from gbr_dag.kernels import cells
+
+    if not _is_dense(bin_coordinates):
+        return _ranked(bin_coordinates)
+    present = None if is_every_row(bin_coordinates.present) else bin_coordinates.present
+    ids = cells.cells(bin_coordinates.codes, bin_coordinates.lows, bin_coordinates.spans, present, threads)
+    return CellIds(ids, int(np.prod(bin_coordinates.spans)), None)
+
+
+def _coordinates(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    usable_rows: BoolArray,
+    bounds: Callable[[Codes, BoolArray], tuple[int, int]],
+) -> BinCoordinates:
+    keys = [_key_codes(frame[name], name) for name in by]
+    lows, spans = [], []
+    for i, (codes, levels) in enumerate(keys):
+        low, high = bounds(codes, usable_rows)
+        if high - low >= _LARGEST_SPAN and levels is None:
+            keys[i] = _factorised(frame[by[i]], by[i])
+            low, high = bounds(keys[i][0], usable_rows)
+        lows.append(low)
+        spans.append(max(high - low + 1, 1))
+    codes_of_keys, levels_of_keys = zip(*keys)
+    return BinCoordinates(codes_of_keys, tuple(lows), tuple(spans), levels_of_keys, usable_rows)
+
+
+def _key_codes(column: pd.Series, name: str) -> tuple[Codes, Optional[pd.Index]]:
+    """Codes of one key, and the values that they stand for unless these are the codes themselves."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub" and dtype.isnative:
+        codes = column.to_numpy()
+        if dtype.kind == "b":
+            return codes.view(np.uint8), None
+        if dtype != np.uint64:
+            return codes, None
+    return _factorised(column, name)
+
+
+def _factorised(column: pd.Series, name: str) -> tuple[Codes, pd.Index]:
+    try:
+        codes, levels = pd.factorize(_comparable(column), sort=True, use_na_sentinel=True)
+    except TypeError as error:
+        message = f"by column {name!r} holds values that cannot be hashed and ordered ({error}); make them strings"
+        raise InputError(message) from error
+    if isinstance(levels, np.ndarray) and levels.dtype.kind == "f":
+        levels = levels + 0.0  # a group of zeros is shown as 0, whichever sign came first
+    return codes.astype(np.int32) if len(levels) < 2**31 else codes, pd.Index(levels)
 
 
 def _comparable(column: pd.Series) -> Any:
@@ -64,8 +140,45 @@ def _comparable(column: pd.Series) -> Any:
     return column.array
 
 
-def _compressed(ids: npt.NDArray[np.int64]) -> tuple[IntArray, int]:
-    """The same order with consecutive ids: only those that occur are counted."""
-    levels, codes = np.unique(ids, return_inverse=True)
-    left_out = int(levels.size > 0 and levels[0] < 0)
-    return codes.reshape(ids.shape).astype(np.int64) - left_out, max(len(levels) - left_out, 1)
+def _is_dense(coordinates: BinCoordinates) -> bool:
+    """Whether a table over all cells of the grid is worth its memory, and the memory is there."""
+    n_cells = 1
+    for span in coordinates.spans:
+        n_cells *= span
+    if n_cells > min(max(_CELLS_PER_ROW * len(coordinates.codes[0]), 1024), 2**31 - 2):
+        return False
+    try:
+        np.empty(2 * n_cells, dtype=np.int64)  # the counts and the bins of the cells
+    except MemoryError:
+        return False
+    return True
+
+
+def _ranked(coordinates: BinCoordinates) -> CellIds:
+    """Ranks of the cells that occur; cost O(n_rows) and a sort of these cells."""
+    rows = None if is_every_row(coordinates.present) else np.flatnonzero(coordinates.present)
+    ids, span = np.zeros(len(coordinates.codes[0]) if rows is None else len(rows), dtype=np.int64), 1
+    for codes, low, width in zip(coordinates.codes, coordinates.lows, coordinates.spans):
+        if span * width > _LARGEST_SPAN:
+            ids, occurring = _ranks(ids)
+            span = len(occurring)
+        ids = ids * width
+        ids += (codes if rows is None else codes[rows]).astype(np.int64) - low
+        span *= width
+    ranks, cells = _ranks(ids)
+    members = np.empty(len(cells), dtype=np.int64)
+    members[ranks[::-1]] = np.arange(len(ranks))[::-1] if rows is None else rows[::-1]
+    if rows is None:
+        return CellIds(ranks, max(len(cells), 1), members)
+    everywhere = np.full(len(coordinates.codes[0]), -1, dtype=ranks.dtype)
+    everywhere[rows] = ranks
+    return CellIds(everywhere, len(cells), members)
+
+
+def _ranks(ids: IntArray) -> tuple[npt.NDArray[np.signedinteger[Any]], IntArray]:
+    """Rank of every id among those that occur, and these sorted; a hash table beats sorting all rows."""
+    codes, occurring = pd.factorize(ids)
+    order = np.argsort(occurring)
+    rank = np.empty(len(order), dtype=np.int32 if len(order) < 2**31 else np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes], occurring[order]

@@ -21,8 +21,8 @@ def coefficients__numpy(reduced_factors: tuple[Factors, ...], min_entries: int) 
     return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
 
 
-@config.when(engine="numpy")
-def condition__numpy(reduced_factors: tuple[Factors, ...], coefficients: Coefficients) -> FloatArray:
+@config.when_in(engine=["numpy", "numba"])
+def condition__factors(reduced_factors: tuple[Factors, ...], coefficients: Coefficients) -> FloatArray:
     """Condition number (2-norm) of the centred, weighted design with columns scaled to length 1, (n_bins, t).
 
     Aliased predictors are left out; 1 without predictors, NaN where nothing was fitted.
@@ -30,7 +30,7 @@ def condition__numpy(reduced_factors: tuple[Factors, ...], coefficients: Coeffic
     result = np.full(coefficients.sse.shape, np.nan)
     for block, factors in enumerate(reduced_factors):
         p = factors.n_predictors
-        root = triangle_of(factors.pivots, factors.unit_rows)[:, :p, :p]
+        root = triangle_of(factors)[:, :p, :p]
         length = np.linalg.norm(root, axis=1)
         root /= np.where(length == 0.0, 1.0, length)[:, None, :]
         spectrum = np.linalg.svd(root, compute_uv=False)
@@ -46,7 +46,7 @@ def condition__numpy(reduced_factors: tuple[Factors, ...], coefficients: Coeffic
 def _solved(factors: Factors, min_entries: int) -> Coefficients:
     """The fits of one block."""
     p = factors.n_predictors
-    triangle = triangle_of(factors.pivots, factors.unit_rows)
+    triangle = triangle_of(factors)
     kept = factors.kept if factors.kept is not None else np.ones((len(triangle), p), dtype=bool)
     root = triangle[:, :p, :p]
     slopes = back_substituted(root, triangle[:, :p, p:])

@@ -1,6 +1,9 @@
 """What the fits say of every row."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BinMap, Coefficients, Columns, FloatArray, IntArray
@@ -54,9 +57,9 @@ def residual(response: Columns, row_prediction: FloatArray) -> FloatArray:
 
 
 @bytes_estimate(lambda frame, targets: 8 * len(frame) * len(targets))
-def pull(residual: FloatArray, raw_weights: FloatArray, rms: FloatArray, bin_map: BinMap) -> FloatArray:
+def pull(residual: FloatArray, raw_weights: npt.NDArray[Any], rms: FloatArray, bin_map: BinMap) -> FloatArray:
     """Residual over its expected scatter, sqrt(w) residual / rms, (n_rows, t); NaN without rms or positive weight."""
-    root = np.sqrt(np.where(raw_weights > 0.0, raw_weights, np.nan))
+    root = np.sqrt(np.where(raw_weights > 0.0, raw_weights, np.nan).astype(np.float64, copy=False))
     scatter = _of_rows(rms, bin_map.row_bin)
     return residual * root[:, None] / np.where(scatter > 0.0, scatter, np.nan)
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from gbr_dag.graph.backend import config
 from gbr_dag.tables import Factors, FloatArray
-from gbr_dag.triangles import triangle_of, unit_factor, without_column
+from gbr_dag.triangles import triangle_of, with_triangle, without_column
 
-_TOLERANCE = 32.0
+TOLERANCE = 32.0
 """Roundoff units of the data below which a pivot is noise. R's 1e-7 would drop x = 1e6 +- 1e-3 and NIST's Filip."""
 
 
@@ -25,13 +25,13 @@ def reduced_factors__numpy(bin_factors: tuple[Factors, ...]) -> tuple[Factors, .
 
 def _reduced(factors: Factors) -> Factors:
     p = factors.n_predictors
-    kept = np.ones((len(factors.count), p), dtype=bool)
-    triangle = triangle_of(factors.pivots, factors.unit_rows)
-    rounding, from_intercept = _rounding(factors)
+    kept = np.ones((len(factors.records), p), dtype=bool)
+    triangle = triangle_of(factors)
+    rounding, from_intercept = _rounding(factors, triangle)
     for j in range(p):
         pivots = np.einsum("gii->gi", triangle[:, :j, :j])
         earlier = triangle[:, :j, j] / np.where(pivots == 0.0, 1.0, pivots)
-        tolerance = _TOLERANCE * np.sqrt(
+        tolerance = TOLERANCE * np.sqrt(
             rounding[:, j] + from_intercept[:, j] + np.sum(earlier**2 * rounding[:, :j], axis=1)
         )
         rank = kept[:, :j].sum(axis=1) + factors.intercept
@@ -39,15 +39,11 @@ def _reduced(factors: Factors) -> Factors:
         kept[:, j] = ~aliased
         if aliased.any():
             triangle[aliased] = without_column(triangle[aliased], j)
-    if kept.all():
-        return replace(factors, kept=kept)
-    pivots, unit_rows = unit_factor(triangle)
-    return replace(factors, pivots=pivots, unit_rows=unit_rows, kept=kept)
+    return replace(factors, kept=kept) if kept.all() else with_triangle(factors, triangle, kept)
 
 
-def _rounding(factors: Factors) -> tuple[FloatArray, FloatArray]:
+def _rounding(factors: Factors, triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Squared rounding of every column's data, eps^2 sum(w x^2), and the intercept's share of it, (n_bins, k) each."""
-    about_mean = np.einsum("gi,gij,gij->gj", factors.pivots, factors.unit_rows, factors.unit_rows)
     mean_square = factors.sum_weights[:, None] * factors.mean_hi**2
-    own = factors.precision**2 * (about_mean + mean_square)
+    own = factors.precision**2 * (np.sum(triangle**2, axis=1) + mean_square)
     return own, np.finfo(np.float64).eps ** 2 * mean_square

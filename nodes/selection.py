@@ -1,79 +1,74 @@
 """Which rows of the frame take part, and why the others do not."""
 
-import warnings
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import is_numeric, numeric_values
-from gbr_dag.errors import DataWarning
+from gbr_dag.columns import every_row, is_every_row, is_numeric, numeric_values
 from gbr_dag.expressions import expression_values
+from gbr_dag.graph.backend import config
 from gbr_dag.graph.sizes import bytes_estimate
+from gbr_dag.row_reasons import ROW_REASONS, warn_of_negative_weights
 from gbr_dag.tables import BoolArray, Columns, FloatArray, TargetBlock
-
-ROW_REASONS = (
-    "used",
-    "not selected",
-    "key missing",
-    "weight missing or infinite",
-    "weight zero",
-    "weight negative",
-    "predictor missing or infinite",
-)
-"""Why a row is in no fit, by the code that ``row_reasons`` gives it; the first that applies."""
 
 _BLOCK_TARGETS = 8
 """Most targets in a factor: its cost grows with their square. 60 targets in one were 4 times slower than one by one."""
 
 
-@bytes_estimate(lambda frame: len(frame))
+@bytes_estimate(lambda frame, selection: 0 if selection is None else len(frame))
 def selected_rows(frame: pd.DataFrame, selection: Optional[Union[str, npt.NDArray[np.bool_]]]) -> BoolArray:
     """Rows that the caller's selection lets in, bool (n_rows,); all of them without a selection.
 
     An expression that gives a missing value is false there; NaN compares as in numpy (``!=`` is true).
     """
     if selection is None:
-        return np.ones(len(frame), dtype=bool)
+        return every_row(len(frame))
     if not isinstance(selection, str):
         return selection
     selected: BoolArray = expression_values(selection, frame).to_numpy(dtype=bool, na_value=False)
     return selected
 
 
-@bytes_estimate(lambda frame: len(frame))
 def keyed_rows(frame: pd.DataFrame, by: Sequence[str]) -> BoolArray:
     """Rows in which no key is missing, bool (n_rows,)."""
-    keyed = np.ones(len(frame), dtype=bool)
+    keyed = every_row(len(frame))
     for name in by:
         column = frame[name]
-        keyed &= column.notna().to_numpy()
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+            continue
+        present = column.notna().to_numpy()
         if is_numeric(column.dtype) and column.dtype.kind == "f":
-            keyed &= ~np.isnan(numeric_values(column))  # Arrow and nullable columns can hold NaN beside missing values
+            present &= ~np.isnan(
+                numeric_values(column)
+            )  # Arrow and nullable columns can hold NaN beside missing values
+        if not present.all():
+            keyed = keyed & present
     return keyed
 
 
-@bytes_estimate(lambda frame: len(frame))
 def usable_rows(selected_rows: BoolArray, keyed_rows: BoolArray) -> BoolArray:
     """Rows that belong to a bin, bool (n_rows,): selected, all keys present."""
-    return selected_rows & keyed_rows
+    if is_every_row(keyed_rows):
+        return selected_rows
+    return keyed_rows if is_every_row(selected_rows) else selected_rows & keyed_rows
 
 
-@bytes_estimate(lambda frame: 8 * len(frame))
-def raw_weights(frame: pd.DataFrame, weights: Optional[Union[str, FloatArray]]) -> FloatArray:
-    """Weights as the caller gave them, float64 (n_rows,), NaN where missing; ones without weights."""
+@bytes_estimate(lambda frame, weights: 0 if weights is None else 8 * len(frame))
+def raw_weights(frame: pd.DataFrame, weights: Optional[Union[str, FloatArray]]) -> npt.NDArray[Any]:
+    """Weights as the caller gave them, (n_rows,) in their own dtype, NaN where missing; without weights a broadcast one."""
     if weights is None:
-        return np.ones(len(frame))
+        return np.broadcast_to(1.0, len(frame))
     if isinstance(weights, str):
-        return numeric_values(frame[weights]).astype(np.float64, copy=False)
+        return numeric_values(frame[weights])
     return weights
 
 
 @bytes_estimate(lambda frame: len(frame))
 def row_reasons(
-    selected_rows: BoolArray, keyed_rows: BoolArray, raw_weights: FloatArray, design: Columns
+    selected_rows: BoolArray, keyed_rows: BoolArray, raw_weights: npt.NDArray[Any], design: Columns
 ) -> npt.NDArray[np.int8]:
     """Why each row is left out of every fit, int8 (n_rows,): positions in ``ROW_REASONS``, 0 for a used row."""
     finite = np.ones(len(selected_rows), dtype=bool)
@@ -95,7 +90,7 @@ def row_reasons(
 
 
 @bytes_estimate(lambda frame: 8 * len(frame))
-def row_weights(raw_weights: FloatArray, row_reasons: npt.NDArray[np.int8]) -> FloatArray:
+def row_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
 
     Warns
@@ -103,11 +98,8 @@ def row_weights(raw_weights: FloatArray, row_reasons: npt.NDArray[np.int8]) -> F
     DataWarning
         Once, if rows are left out for a negative weight.
     """
-    negative = np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative"))
-    if negative:
-        message = f"{negative} of {len(raw_weights)} rows have a negative weight and are left out of every fit"
-        warnings.warn(message, DataWarning, stacklevel=2)
-    return np.where(row_reasons == 0, raw_weights, 0.0)
+    warn_of_negative_weights(np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative")), len(raw_weights))
+    return np.where(row_reasons == 0, raw_weights.astype(np.float64, copy=False), 0.0)
 
 
 @bytes_estimate(lambda frame, targets: len(frame) * len(targets))
@@ -133,7 +125,8 @@ def target_blocks(response: Columns, row_reasons: npt.NDArray[np.int8], missing:
     return tuple(blocks)
 
 
-def left_out_rows(
+@config.when_in(engine=["numpy", "reference"])
+def left_out_rows__numpy(
     row_reasons: npt.NDArray[np.int8], target_blocks: tuple[TargetBlock, ...], targets: Sequence[str]
 ) -> dict[str, int]:
     """Rows left out, by reason; every reason is there, and one entry a target for rows that lack only that target."""

@@ -1,0 +1,148 @@
+"""Keys into cells of a grid: bounds, row-major positions, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+import numpy.typing as npt
+
+from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.threads import Stopped, blocks, shares, side_by_side, thread_count
+
+Codes = npt.NDArray[Any]
+
+_ROWS_PER_BLOCK = 1 << 16
+"""Rows whose positions stay in the second cache while key after key is added to them."""
+
+_ROWS_PER_CELL = 4
+"""Every thread has its own counts; with fewer rows a cell, adding them up takes longer than counting."""
+
+
+def bounds(codes: Codes, present: Optional[npt.NDArray[np.bool_]], threads: Optional[int]) -> tuple[int, int]:
+    """Smallest and largest code of the rows present, (0, -1) if there are none; ``present`` None for all rows."""
+    share = shares(len(codes), thread_count(threads, len(codes)))
+    codes, present = _read_only(codes), _read_only(np.empty(0, bool) if present is None else present)
+
+    def of_thread(i: int, stopped: Stopped) -> list[tuple[int, int]]:
+        return [_bounds(codes[a:b], present[a:b]) for a, b in blocks(*share[i], stopped)]
+
+    found = [pair for pairs in side_by_side(of_thread, len(share)) for pair in pairs if pair[0] <= pair[1]]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, -1)
+
+
+def cells(
+    codes: Sequence[Codes],
+    lows: Sequence[int],
+    spans: Sequence[int],
+    present: Optional[npt.NDArray[np.bool_]],
+    threads: Optional[int],
+) -> npt.NDArray[np.int32]:
+    """Row-major position of every row on the grid of ``spans``, int32 (n_rows,), -1 for rows that are not present."""
+    n = len(codes[0])
+    ids = np.empty(n, dtype=np.int32)
+    share = shares(n, thread_count(threads, n))
+    columns = [_read_only(column) for column in codes]
+    mask = _read_only(np.empty(0, bool) if present is None else present)
+
+    def of_thread(i: int, stopped: Stopped) -> None:
+        for start, stop in blocks(*share[i], stopped, _ROWS_PER_BLOCK):
+            part = ids[start:stop]
+            _begin(part, columns[0][start:stop], lows[0])
+            for column, low, span in zip(columns[1:], lows[1:], spans[1:]):
+                _extend(part, column[start:stop], low, span)
+            if mask.size:
+                _leave_out(part, mask[start:stop])
+
+    side_by_side(of_thread, len(share))
+    return ids
+
+
+def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int64]:
+    """Rows of every cell, int64 (span,); rows of cell -1 are not counted."""
+    n_threads = thread_count(threads, min(len(ids), len(ids) // (_ROWS_PER_CELL * max(span, 1)) * len(ids)))
+    share = shares(len(ids), n_threads)
+    ids = _read_only(ids)
+
+    def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
+        found = np.zeros(span, dtype=np.int64)
+        for start, stop in blocks(*share[i], stopped):
+            _count(ids[start:stop], found)
+        return found
+
+    total, *others = side_by_side(of_thread, n_threads)
+    for other in others:
+        total += other
+    return total
+
+
+def relabelled(ids: Codes, labels: npt.NDArray[np.int32], threads: Optional[int]) -> npt.NDArray[np.int32]:
+    """``labels[id]`` of every row, int32 (n_rows,), -1 for id -1."""
+    result = np.empty(len(ids), dtype=np.int32)
+    share = shares(len(ids), thread_count(threads, len(ids)))
+    ids, labels = _read_only(ids), _read_only(labels)
+
+    def of_thread(i: int, stopped: Stopped) -> None:
+        for start, stop in blocks(*share[i], stopped):
+            _relabel(ids[start:stop], labels, result[start:stop])
+
+    side_by_side(of_thread, len(share))
+    return result
+
+
+def _read_only(array: Codes) -> Codes:
+    """The same kind of array whatever the caller's, so that it is compiled for once; contiguous and aligned."""
+    view = np.require(array, requirements=["C", "A"]).view()
+    view.flags.writeable = False
+    return view
+
+
+@kernel
+def _bounds(codes: Codes, present: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    low, high = np.int64(0), np.int64(-1)
+    if present.size == 0:
+        if codes.size > 0:
+            low, high = np.int64(codes[0]), np.int64(codes[0])
+            for code in codes:
+                low, high = min(low, np.int64(code)), max(high, np.int64(code))
+        return low, high
+    found = False
+    for i in range(codes.size):
+        if present[i]:
+            code = np.int64(codes[i])
+            low, high = (min(low, code), max(high, code)) if found else (code, code)
+            found = True
+    return low, high
+
+
+@kernel
+def _begin(ids: npt.NDArray[np.int32], codes: Codes, low: int) -> None:
+    for i in range(ids.size):
+        ids[i] = np.int64(codes[i]) - low
+
+
+@kernel
+def _extend(ids: npt.NDArray[np.int32], codes: Codes, low: int, span: int) -> None:
+    for i in range(ids.size):
+        ids[i] = ids[i] * span + (np.int64(codes[i]) - low)
+
+
+@kernel
+def _leave_out(ids: npt.NDArray[np.int32], present: npt.NDArray[np.bool_]) -> None:
+    for i in range(ids.size):
+        if not present[i]:
+            ids[i] = -1
+
+
+@kernel
+def _count(ids: Codes, found: npt.NDArray[np.int64]) -> None:
+    for i in ids:
+        if i >= 0:
+            found[i] += 1
+
+
+@kernel
+def _relabel(ids: Codes, labels: npt.NDArray[np.int32], result: npt.NDArray[np.int32]) -> None:
+    for i in range(ids.size):
+        result[i] = labels[ids[i]] if ids[i] >= 0 else -1

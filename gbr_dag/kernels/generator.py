@@ -1,0 +1,232 @@
+"""Writes the straight-line kernels of ``gbr_dag/kernels/straight``: ``python -m gbr_dag.kernels.generator``.
+
+Loops over predictors and targets cost more than the arithmetic in them, and numba keeps compiled code on disk only for
+functions that stand in a file. So there is one file for every p and t up to ``MOST_PREDICTORS`` and ``MOST_TARGETS``,
+with every loop written out. The layout of a record is that of :class:`gbr_dag.tables.Factors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+MOST_PREDICTORS, MOST_TARGETS = 4, 3
+
+FOLDER = Path(__file__).parent / "straight"
+
+_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+'''
+
+
+class _Names:
+    """Columns of a kernel, and where a record keeps what belongs to them."""
+
+    def __init__(self, p: int, t: int) -> None:
+        self.p, self.t, self.k = p, t, p + t
+        self.columns = [f"x{i}" for i in range(p)] + [f"y{i}" for i in range(t)]
+
+    def high(self, j: int) -> str:
+        return f"r[{2 + j}]"
+
+    def low(self, j: int) -> str:
+        return f"r[{2 + self.k + j}]"
+
+    def pivot(self, i: int) -> str:
+        return f"r[{self._row(i)}]"
+
+    def unit(self, i: int, j: int) -> str:
+        return f"r[{self._row(i) + j - i}]"
+
+    def residual(self, j: int) -> str:
+        return f"r[{self._row(self.p) + j}]"
+
+    @property
+    def width(self) -> int:
+        return self._row(self.p) + self.t
+
+    def _row(self, i: int) -> int:
+        return 2 + 2 * self.k + i * self.k - i * (i - 1) // 2
+
+
+def update_source(p: int, t: int, *, weighted: bool) -> str:
+    """Source of the kernel that adds rows to records; see ``gbr_dag.kernels.factoring``."""
+    names = _Names(p, t)
+    name = "update" if weighted else "update_unweighted"
+    arrays = [*(f"{column}s" for column in names.columns), *["ws"] * weighted]
+    lines = [
+        "@kernel",
+        f"def {name}(records, row_bin, first, last, centred, notes, {', '.join(arrays)}):",
+        '    """Add the rows of bins first <= bin < last to their records."""',
+        "    chosen = np.empty(CHUNK + AHEAD, np.int64)",
+        "    for start in range(0, row_bin.size, CHUNK):",
+        "        n = rows_of_range(row_bin, start, first, last, chosen)",
+        "        for q in range(n):",
+        "            i = chosen[q]",
+        "            r = records[row_bin[i]]",
+        "            ahead = row_bin[chosen[q + AHEAD]]",
+        *(f"            prefetch(records, ahead, {8 * line})" for line in range((names.width + 7) // 8)),
+    ]
+    body = [*(f"{column} = {column}s[i]" for column in names.columns), *_row_checks(names, weighted=weighted)]
+    body += [*_means(names), *_rotations(names)]
+    return "\n".join([*lines, *(f"            {line}" for line in body)])
+
+
+def _row_checks(names: _Names, *, weighted: bool) -> Iterator[str]:
+    if weighted:
+        yield "w = ws[i]"
+        yield "if not 0.0 < w < np.inf:"
+        yield "    note_weight(notes, w)"
+        yield "    continue"
+    else:
+        yield "w = 1.0"
+    predictors, targets = names.columns[: names.p], names.columns[names.p :]
+    if predictors:
+        yield f"if {_difference(predictors)} != 0.0:"
+        yield "    notes[6] += 1"
+        yield "    continue"
+    yield f"if {_difference(targets)} != 0.0:"
+    for place, target in enumerate(targets):
+        yield f"    note_target(notes, {place}, {target})"
+    yield f"    notes[0] += {' or '.join(f'{target} - {target} == 0.0' for target in targets)}"
+    yield "    notes[1] += 1"
+    yield "    continue"
+
+
+def _difference(columns: list[str]) -> str:
+    """Zero if all are finite, NaN otherwise."""
+    return " + ".join(f"({column} - {column})" for column in columns)
+
+
+def _means(names: _Names) -> Iterator[str]:
+    yield "total = r[1] + w"
+    yield "r[0] += 1.0"
+    yield "if centred:"
+    yield "    share = w / total"
+    yield "    w = r[1] * share"
+    for j, column in enumerate(names.columns):
+        yield f"    high = {names.high(j)}"
+        yield f"    low = {names.low(j)}"
+        yield f"    {column} = ({column} - high) - low"
+        yield f"    low += share * {column}"
+        yield "    new = high + low"
+        yield f"    {names.high(j)} = new"
+        yield f"    {names.low(j)} = low - (new - high)"
+    yield "r[1] = total"
+
+
+def _rotations(names: _Names) -> Iterator[str]:
+    for i in range(names.p):
+        head = names.columns[i]
+        yield f"pivot = {names.pivot(i)}"
+        yield f"part = w * {head}"
+        yield f"new = pivot + part * {head}"
+        yield "if new > 0.0:"
+        yield "    c = pivot / new"
+        yield "    s = part / new"
+        yield "    w *= c"
+        yield f"    {names.pivot(i)} = new"
+        for j in range(i + 1, names.k):
+            column, unit = names.columns[j], names.unit(i, j)
+            yield f"    u = {unit}"
+            yield f"    {unit} = c * u + s * {column}"
+            yield f"    {column} -= {head} * u"
+    for j, target in enumerate(names.columns[names.p :]):
+        yield f"{names.residual(j)} += w * {target} * {target}"
+
+
+def solve_source(p: int, t: int) -> str:
+    """Source of the kernel that solves records of full rank; see ``gbr_dag.kernels.solving``."""
+    names = _Names(p, t)
+    lines = [
+        "@kernel",
+        "def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):",
+        '    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""',
+        "    others = 0",
+        *(f"    odd{j} = 0" for j in range(names.k)),
+        "    for b in range(start, stop):",
+        "        r = records[b]",
+    ]
+    unusable = ["r[0] < min_entries", *(f"{names.pivot(i)} == 0.0" for i in range(p))]
+    body = [f"if {' or '.join(unusable)}:", "    others += 1", "    continue", "weight = r[1]"]
+    body += [*_unit_inverse(names), *_scatter(names), *_fits(names)]
+    body += [f"out[{row}, b] = {value}" for row, value in _covariance(names)]
+    ending = [*(f"    odd_sizes[{j}] += odd{j}" for j in range(names.k)), "    return others"]
+    return "\n".join([*lines, *(f"        {line}" for line in body), *ending])
+
+
+def _unit_inverse(names: _Names) -> Iterator[str]:
+    """V, the inverse of the predictors' U; g = V' times their means; e, the inverse pivots."""
+    for j in range(names.p):
+        for i in range(j - 1, -1, -1):
+            terms = [names.unit(i, j), *(f"{names.unit(i, m)} * v{m}{j}" for m in range(i + 1, j))]
+            yield f"v{i}{j} = -({' + '.join(terms)})"
+        yield f"e{j} = 1.0 / {names.pivot(j)}"
+        yield f"g{j} = {' + '.join([names.high(j), *(f'v{i}{j} * {names.high(i)}' for i in range(j))])}"
+
+
+def _scatter(names: _Names) -> Iterator[str]:
+    """Weighted scatter of every column, and whether its size leaves the range in which squares are safe."""
+    for j in range(names.k):
+        above = [f"{names.pivot(i)} * {names.unit(i, j)} ** 2" for i in range(min(j, names.p))]
+        own = names.pivot(j) if j < names.p else names.residual(j - names.p)
+        yield f"s{j} = {' + '.join([own, *above])}"
+        yield f"size{j} = s{j} + weight * {names.high(j)} ** 2"
+        yield f"odd{j} += is_odd_size(size{j}, weight, {names.high(j)})"
+
+
+def _fits(names: _Names) -> Iterator[str]:
+    p, t = names.p, names.t
+    for j in range(t):
+        for i in range(p - 1, -1, -1):
+            known = [f"{names.unit(i, m)} * b{m}" for m in range(i + 1, p)]
+            yield f"b{i} = {' - '.join([names.unit(i, p + j), *known])}"
+            yield f"out[{j * (p + 1) + 1 + i}, b] = b{i}"
+        for part in ("high", "low"):
+            terms = [getattr(names, part)(p + j), *(f"{getattr(names, part)(i)} * b{i}" for i in range(p))]
+            yield f"{part} = {' - '.join(terms)}"
+        yield f"out[{j * (p + 1)}, b] = high + low"
+        yield f"out[{t * (p + 1) + j}, b] = {names.residual(j)}"
+        yield f"out[{t * (p + 2) + j}, b] = s{p + j}"
+        yield f"constant[{j}, b] = s{p + j} <= (32.0 * precision[{p + j}]) ** 2 * size{p + j}"
+
+
+def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
+    """Rows of ``out`` with the unit covariance, the intercept first, and below them q."""
+    p, m = names.p, names.p + 1
+    base = names.t * (p + 3)
+    yield base, " + ".join(["1.0 / weight", *(f"g{i} ** 2 * e{i}" for i in range(p))])
+    for i in range(p):
+        terms = [f"g{i} * e{i}", *(f"v{i}{j} * g{j} * e{j}" for j in range(i + 1, p))]
+        for place in (1 + i, m * (1 + i)):
+            yield base + place, f"-({' + '.join(terms)})"
+        for j in range(i, p):
+            first = f"v{i}{j} * e{j}" if j > i else f"e{j}"
+            terms = [first, *(f"v{i}{n} * v{j}{n} * e{n}" for n in range(j + 1, p))]
+            for place in {m * (1 + i) + 1 + j, m * (1 + j) + 1 + i}:
+                yield base + place, " + ".join(terms)
+    inflation = [f"s{j} * out[{base + (m + 1) * (1 + j)}, b]" for j in range(p)]
+    yield base + m * m, f"1.0 / ({p}.0 * ({' + '.join(inflation)}))" if p else "1.0"
+
+
+def module_source(p: int, t: int) -> str:
+    """Source of one file."""
+    head = _HEAD.format(p=p, t=t)
+    functions = [update_source(p, t, weighted=True), update_source(p, t, weighted=False), solve_source(p, t)]
+    return "\n\n".join([head, *(f"{function}\n" for function in functions)])
+
+
+def sources() -> Iterator[tuple[Path, str]]:
+    """Every file with what it should hold."""
+    for p in range(MOST_PREDICTORS + 1):
+        for t in range(1, MOST_TARGETS + 1):
+            yield FOLDER / f"p{p}_t{t}.py", module_source(p, t)
+
+
+if __name__ == "__main__":
+    for path, source in sources():
+        path.write_text(source, encoding="utf-8")

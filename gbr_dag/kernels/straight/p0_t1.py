@@ -1,0 +1,103 @@
+"""Rows into factors, factors into fits: 0 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+
+
+@kernel
+def update(records, row_bin, first, last, centred, notes, y0s, ws):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            y0 = y0s[i]
+            w = ws[i]
+            if not 0.0 < w < np.inf:
+                note_weight(notes, w)
+                continue
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[3]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[2] = new
+                r[3] = low - (new - high)
+            r[1] = total
+            r[4] += w * y0 * y0
+
+
+@kernel
+def update_unweighted(records, row_bin, first, last, centred, notes, y0s):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            y0 = y0s[i]
+            w = 1.0
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[3]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[2] = new
+                r[3] = low - (new - high)
+            r[1] = total
+            r[4] += w * y0 * y0
+
+
+@kernel
+def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
+    others = 0
+    odd0 = 0
+    for b in range(start, stop):
+        r = records[b]
+        if r[0] < min_entries:
+            others += 1
+            continue
+        weight = r[1]
+        s0 = r[4]
+        size0 = s0 + weight * r[2] ** 2
+        odd0 += is_odd_size(size0, weight, r[2])
+        high = r[2]
+        low = r[3]
+        out[0, b] = high + low
+        out[1, b] = r[4]
+        out[2, b] = s0
+        constant[0, b] = s0 <= (32.0 * precision[0]) ** 2 * size0
+        out[3, b] = 1.0 / weight
+        out[4, b] = 1.0
+    odd_sizes[0] += odd0
+    return others

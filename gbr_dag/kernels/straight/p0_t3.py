@@ -1,0 +1,167 @@
+"""Rows into factors, factors into fits: 0 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+
+
+@kernel
+def update(records, row_bin, first, last, centred, notes, y0s, y1s, y2s, ws):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            y0 = y0s[i]
+            y1 = y1s[i]
+            y2 = y2s[i]
+            w = ws[i]
+            if not 0.0 < w < np.inf:
+                note_weight(notes, w)
+                continue
+            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                note_target(notes, 0, y0)
+                note_target(notes, 1, y1)
+                note_target(notes, 2, y2)
+                notes[0] += y0 - y0 == 0.0 or y1 - y1 == 0.0 or y2 - y2 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[5]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[2] = new
+                r[5] = low - (new - high)
+                high = r[3]
+                low = r[6]
+                y1 = (y1 - high) - low
+                low += share * y1
+                new = high + low
+                r[3] = new
+                r[6] = low - (new - high)
+                high = r[4]
+                low = r[7]
+                y2 = (y2 - high) - low
+                low += share * y2
+                new = high + low
+                r[4] = new
+                r[7] = low - (new - high)
+            r[1] = total
+            r[8] += w * y0 * y0
+            r[9] += w * y1 * y1
+            r[10] += w * y2 * y2
+
+
+@kernel
+def update_unweighted(records, row_bin, first, last, centred, notes, y0s, y1s, y2s):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            y0 = y0s[i]
+            y1 = y1s[i]
+            y2 = y2s[i]
+            w = 1.0
+            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                note_target(notes, 0, y0)
+                note_target(notes, 1, y1)
+                note_target(notes, 2, y2)
+                notes[0] += y0 - y0 == 0.0 or y1 - y1 == 0.0 or y2 - y2 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[5]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[2] = new
+                r[5] = low - (new - high)
+                high = r[3]
+                low = r[6]
+                y1 = (y1 - high) - low
+                low += share * y1
+                new = high + low
+                r[3] = new
+                r[6] = low - (new - high)
+                high = r[4]
+                low = r[7]
+                y2 = (y2 - high) - low
+                low += share * y2
+                new = high + low
+                r[4] = new
+                r[7] = low - (new - high)
+            r[1] = total
+            r[8] += w * y0 * y0
+            r[9] += w * y1 * y1
+            r[10] += w * y2 * y2
+
+
+@kernel
+def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
+    others = 0
+    odd0 = 0
+    odd1 = 0
+    odd2 = 0
+    for b in range(start, stop):
+        r = records[b]
+        if r[0] < min_entries:
+            others += 1
+            continue
+        weight = r[1]
+        s0 = r[8]
+        size0 = s0 + weight * r[2] ** 2
+        odd0 += is_odd_size(size0, weight, r[2])
+        s1 = r[9]
+        size1 = s1 + weight * r[3] ** 2
+        odd1 += is_odd_size(size1, weight, r[3])
+        s2 = r[10]
+        size2 = s2 + weight * r[4] ** 2
+        odd2 += is_odd_size(size2, weight, r[4])
+        high = r[2]
+        low = r[5]
+        out[0, b] = high + low
+        out[3, b] = r[8]
+        out[6, b] = s0
+        constant[0, b] = s0 <= (32.0 * precision[0]) ** 2 * size0
+        high = r[3]
+        low = r[6]
+        out[1, b] = high + low
+        out[4, b] = r[9]
+        out[7, b] = s1
+        constant[1, b] = s1 <= (32.0 * precision[1]) ** 2 * size1
+        high = r[4]
+        low = r[7]
+        out[2, b] = high + low
+        out[5, b] = r[10]
+        out[8, b] = s2
+        constant[2, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
+        out[9, b] = 1.0 / weight
+        out[10, b] = 1.0
+    odd_sizes[0] += odd0
+    odd_sizes[1] += odd1
+    odd_sizes[2] += odd2
+    return others

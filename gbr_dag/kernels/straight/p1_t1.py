@@ -1,0 +1,161 @@
+"""Rows into factors, factors into fits: 1 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+
+
+@kernel
+def update(records, row_bin, first, last, centred, notes, x0s, y0s, ws):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            x0 = x0s[i]
+            y0 = y0s[i]
+            w = ws[i]
+            if not 0.0 < w < np.inf:
+                note_weight(notes, w)
+                continue
+            if (x0 - x0) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[4]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[4] = low - (new - high)
+                high = r[3]
+                low = r[5]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[3] = new
+                r[5] = low - (new - high)
+            r[1] = total
+            pivot = r[6]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[6] = new
+                u = r[7]
+                r[7] = c * u + s * y0
+                y0 -= x0 * u
+            r[8] += w * y0 * y0
+
+
+@kernel
+def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            x0 = x0s[i]
+            y0 = y0s[i]
+            w = 1.0
+            if (x0 - x0) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[4]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[4] = low - (new - high)
+                high = r[3]
+                low = r[5]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[3] = new
+                r[5] = low - (new - high)
+            r[1] = total
+            pivot = r[6]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[6] = new
+                u = r[7]
+                r[7] = c * u + s * y0
+                y0 -= x0 * u
+            r[8] += w * y0 * y0
+
+
+@kernel
+def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
+    others = 0
+    odd0 = 0
+    odd1 = 0
+    for b in range(start, stop):
+        r = records[b]
+        if r[0] < min_entries or r[6] == 0.0:
+            others += 1
+            continue
+        weight = r[1]
+        e0 = 1.0 / r[6]
+        g0 = r[2]
+        s0 = r[6]
+        size0 = s0 + weight * r[2] ** 2
+        odd0 += is_odd_size(size0, weight, r[2])
+        s1 = r[8] + r[6] * r[7] ** 2
+        size1 = s1 + weight * r[3] ** 2
+        odd1 += is_odd_size(size1, weight, r[3])
+        b0 = r[7]
+        out[1, b] = b0
+        high = r[3] - r[2] * b0
+        low = r[5] - r[4] * b0
+        out[0, b] = high + low
+        out[2, b] = r[8]
+        out[3, b] = s1
+        constant[0, b] = s1 <= (32.0 * precision[1]) ** 2 * size1
+        out[4, b] = 1.0 / weight + g0**2 * e0
+        out[5, b] = -(g0 * e0)
+        out[6, b] = -(g0 * e0)
+        out[7, b] = e0
+        out[8, b] = 1.0 / (1.0 * (s0 * out[7, b]))
+    odd_sizes[0] += odd0
+    odd_sizes[1] += odd1
+    return others

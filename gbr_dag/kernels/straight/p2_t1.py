@@ -1,0 +1,220 @@
+"""Rows into factors, factors into fits: 2 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+
+
+@kernel
+def update(records, row_bin, first, last, centred, notes, x0s, x1s, y0s, ws):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            x0 = x0s[i]
+            x1 = x1s[i]
+            y0 = y0s[i]
+            w = ws[i]
+            if not 0.0 < w < np.inf:
+                note_weight(notes, w)
+                continue
+            if (x0 - x0) + (x1 - x1) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[5]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[5] = low - (new - high)
+                high = r[3]
+                low = r[6]
+                x1 = (x1 - high) - low
+                low += share * x1
+                new = high + low
+                r[3] = new
+                r[6] = low - (new - high)
+                high = r[4]
+                low = r[7]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[4] = new
+                r[7] = low - (new - high)
+            r[1] = total
+            pivot = r[8]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[8] = new
+                u = r[9]
+                r[9] = c * u + s * x1
+                x1 -= x0 * u
+                u = r[10]
+                r[10] = c * u + s * y0
+                y0 -= x0 * u
+            pivot = r[11]
+            part = w * x1
+            new = pivot + part * x1
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[11] = new
+                u = r[12]
+                r[12] = c * u + s * y0
+                y0 -= x1 * u
+            r[13] += w * y0 * y0
+
+
+@kernel
+def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, y0s):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            x0 = x0s[i]
+            x1 = x1s[i]
+            y0 = y0s[i]
+            w = 1.0
+            if (x0 - x0) + (x1 - x1) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) != 0.0:
+                note_target(notes, 0, y0)
+                notes[0] += y0 - y0 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[5]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[5] = low - (new - high)
+                high = r[3]
+                low = r[6]
+                x1 = (x1 - high) - low
+                low += share * x1
+                new = high + low
+                r[3] = new
+                r[6] = low - (new - high)
+                high = r[4]
+                low = r[7]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[4] = new
+                r[7] = low - (new - high)
+            r[1] = total
+            pivot = r[8]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[8] = new
+                u = r[9]
+                r[9] = c * u + s * x1
+                x1 -= x0 * u
+                u = r[10]
+                r[10] = c * u + s * y0
+                y0 -= x0 * u
+            pivot = r[11]
+            part = w * x1
+            new = pivot + part * x1
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[11] = new
+                u = r[12]
+                r[12] = c * u + s * y0
+                y0 -= x1 * u
+            r[13] += w * y0 * y0
+
+
+@kernel
+def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
+    others = 0
+    odd0 = 0
+    odd1 = 0
+    odd2 = 0
+    for b in range(start, stop):
+        r = records[b]
+        if r[0] < min_entries or r[8] == 0.0 or r[11] == 0.0:
+            others += 1
+            continue
+        weight = r[1]
+        e0 = 1.0 / r[8]
+        g0 = r[2]
+        v01 = -(r[9])
+        e1 = 1.0 / r[11]
+        g1 = r[3] + v01 * r[2]
+        s0 = r[8]
+        size0 = s0 + weight * r[2] ** 2
+        odd0 += is_odd_size(size0, weight, r[2])
+        s1 = r[11] + r[8] * r[9] ** 2
+        size1 = s1 + weight * r[3] ** 2
+        odd1 += is_odd_size(size1, weight, r[3])
+        s2 = r[13] + r[8] * r[10] ** 2 + r[11] * r[12] ** 2
+        size2 = s2 + weight * r[4] ** 2
+        odd2 += is_odd_size(size2, weight, r[4])
+        b1 = r[12]
+        out[2, b] = b1
+        b0 = r[10] - r[9] * b1
+        out[1, b] = b0
+        high = r[4] - r[2] * b0 - r[3] * b1
+        low = r[7] - r[5] * b0 - r[6] * b1
+        out[0, b] = high + low
+        out[3, b] = r[13]
+        out[4, b] = s2
+        constant[0, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
+        out[5, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1
+        out[6, b] = -(g0 * e0 + v01 * g1 * e1)
+        out[8, b] = -(g0 * e0 + v01 * g1 * e1)
+        out[9, b] = e0 + v01 * v01 * e1
+        out[10, b] = v01 * e1
+        out[12, b] = v01 * e1
+        out[7, b] = -(g1 * e1)
+        out[11, b] = -(g1 * e1)
+        out[13, b] = e1
+        out[14, b] = 1.0 / (2.0 * (s0 * out[9, b] + s1 * out[13, b]))
+    odd_sizes[0] += odd0
+    odd_sizes[1] += odd1
+    odd_sizes[2] += odd2
+    return others

@@ -1,0 +1,316 @@
+"""Rows into factors, factors into fits: 2 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
+
+
+@kernel
+def update(records, row_bin, first, last, centred, notes, x0s, x1s, y0s, y1s, y2s, ws):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            prefetch(records, ahead, 16)
+            x0 = x0s[i]
+            x1 = x1s[i]
+            y0 = y0s[i]
+            y1 = y1s[i]
+            y2 = y2s[i]
+            w = ws[i]
+            if not 0.0 < w < np.inf:
+                note_weight(notes, w)
+                continue
+            if (x0 - x0) + (x1 - x1) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                note_target(notes, 0, y0)
+                note_target(notes, 1, y1)
+                note_target(notes, 2, y2)
+                notes[0] += y0 - y0 == 0.0 or y1 - y1 == 0.0 or y2 - y2 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[7]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[7] = low - (new - high)
+                high = r[3]
+                low = r[8]
+                x1 = (x1 - high) - low
+                low += share * x1
+                new = high + low
+                r[3] = new
+                r[8] = low - (new - high)
+                high = r[4]
+                low = r[9]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[4] = new
+                r[9] = low - (new - high)
+                high = r[5]
+                low = r[10]
+                y1 = (y1 - high) - low
+                low += share * y1
+                new = high + low
+                r[5] = new
+                r[10] = low - (new - high)
+                high = r[6]
+                low = r[11]
+                y2 = (y2 - high) - low
+                low += share * y2
+                new = high + low
+                r[6] = new
+                r[11] = low - (new - high)
+            r[1] = total
+            pivot = r[12]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[12] = new
+                u = r[13]
+                r[13] = c * u + s * x1
+                x1 -= x0 * u
+                u = r[14]
+                r[14] = c * u + s * y0
+                y0 -= x0 * u
+                u = r[15]
+                r[15] = c * u + s * y1
+                y1 -= x0 * u
+                u = r[16]
+                r[16] = c * u + s * y2
+                y2 -= x0 * u
+            pivot = r[17]
+            part = w * x1
+            new = pivot + part * x1
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[17] = new
+                u = r[18]
+                r[18] = c * u + s * y0
+                y0 -= x1 * u
+                u = r[19]
+                r[19] = c * u + s * y1
+                y1 -= x1 * u
+                u = r[20]
+                r[20] = c * u + s * y2
+                y2 -= x1 * u
+            r[21] += w * y0 * y0
+            r[22] += w * y1 * y1
+            r[23] += w * y2 * y2
+
+
+@kernel
+def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, y0s, y1s, y2s):
+    """Add the rows of bins first <= bin < last to their records."""
+    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    for start in range(0, row_bin.size, CHUNK):
+        n = rows_of_range(row_bin, start, first, last, chosen)
+        for q in range(n):
+            i = chosen[q]
+            r = records[row_bin[i]]
+            ahead = row_bin[chosen[q + AHEAD]]
+            prefetch(records, ahead, 0)
+            prefetch(records, ahead, 8)
+            prefetch(records, ahead, 16)
+            x0 = x0s[i]
+            x1 = x1s[i]
+            y0 = y0s[i]
+            y1 = y1s[i]
+            y2 = y2s[i]
+            w = 1.0
+            if (x0 - x0) + (x1 - x1) != 0.0:
+                notes[6] += 1
+                continue
+            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                note_target(notes, 0, y0)
+                note_target(notes, 1, y1)
+                note_target(notes, 2, y2)
+                notes[0] += y0 - y0 == 0.0 or y1 - y1 == 0.0 or y2 - y2 == 0.0
+                notes[1] += 1
+                continue
+            total = r[1] + w
+            r[0] += 1.0
+            if centred:
+                share = w / total
+                w = r[1] * share
+                high = r[2]
+                low = r[7]
+                x0 = (x0 - high) - low
+                low += share * x0
+                new = high + low
+                r[2] = new
+                r[7] = low - (new - high)
+                high = r[3]
+                low = r[8]
+                x1 = (x1 - high) - low
+                low += share * x1
+                new = high + low
+                r[3] = new
+                r[8] = low - (new - high)
+                high = r[4]
+                low = r[9]
+                y0 = (y0 - high) - low
+                low += share * y0
+                new = high + low
+                r[4] = new
+                r[9] = low - (new - high)
+                high = r[5]
+                low = r[10]
+                y1 = (y1 - high) - low
+                low += share * y1
+                new = high + low
+                r[5] = new
+                r[10] = low - (new - high)
+                high = r[6]
+                low = r[11]
+                y2 = (y2 - high) - low
+                low += share * y2
+                new = high + low
+                r[6] = new
+                r[11] = low - (new - high)
+            r[1] = total
+            pivot = r[12]
+            part = w * x0
+            new = pivot + part * x0
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[12] = new
+                u = r[13]
+                r[13] = c * u + s * x1
+                x1 -= x0 * u
+                u = r[14]
+                r[14] = c * u + s * y0
+                y0 -= x0 * u
+                u = r[15]
+                r[15] = c * u + s * y1
+                y1 -= x0 * u
+                u = r[16]
+                r[16] = c * u + s * y2
+                y2 -= x0 * u
+            pivot = r[17]
+            part = w * x1
+            new = pivot + part * x1
+            if new > 0.0:
+                c = pivot / new
+                s = part / new
+                w *= c
+                r[17] = new
+                u = r[18]
+                r[18] = c * u + s * y0
+                y0 -= x1 * u
+                u = r[19]
+                r[19] = c * u + s * y1
+                y1 -= x1 * u
+                u = r[20]
+                r[20] = c * u + s * y2
+                y2 -= x1 * u
+            r[21] += w * y0 * y0
+            r[22] += w * y1 * y1
+            r[23] += w * y2 * y2
+
+
+@kernel
+def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
+    others = 0
+    odd0 = 0
+    odd1 = 0
+    odd2 = 0
+    odd3 = 0
+    odd4 = 0
+    for b in range(start, stop):
+        r = records[b]
+        if r[0] < min_entries or r[12] == 0.0 or r[17] == 0.0:
+            others += 1
+            continue
+        weight = r[1]
+        e0 = 1.0 / r[12]
+        g0 = r[2]
+        v01 = -(r[13])
+        e1 = 1.0 / r[17]
+        g1 = r[3] + v01 * r[2]
+        s0 = r[12]
+        size0 = s0 + weight * r[2] ** 2
+        odd0 += is_odd_size(size0, weight, r[2])
+        s1 = r[17] + r[12] * r[13] ** 2
+        size1 = s1 + weight * r[3] ** 2
+        odd1 += is_odd_size(size1, weight, r[3])
+        s2 = r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2
+        size2 = s2 + weight * r[4] ** 2
+        odd2 += is_odd_size(size2, weight, r[4])
+        s3 = r[22] + r[12] * r[15] ** 2 + r[17] * r[19] ** 2
+        size3 = s3 + weight * r[5] ** 2
+        odd3 += is_odd_size(size3, weight, r[5])
+        s4 = r[23] + r[12] * r[16] ** 2 + r[17] * r[20] ** 2
+        size4 = s4 + weight * r[6] ** 2
+        odd4 += is_odd_size(size4, weight, r[6])
+        b1 = r[18]
+        out[2, b] = b1
+        b0 = r[14] - r[13] * b1
+        out[1, b] = b0
+        high = r[4] - r[2] * b0 - r[3] * b1
+        low = r[9] - r[7] * b0 - r[8] * b1
+        out[0, b] = high + low
+        out[9, b] = r[21]
+        out[12, b] = s2
+        constant[0, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
+        b1 = r[19]
+        out[5, b] = b1
+        b0 = r[15] - r[13] * b1
+        out[4, b] = b0
+        high = r[5] - r[2] * b0 - r[3] * b1
+        low = r[10] - r[7] * b0 - r[8] * b1
+        out[3, b] = high + low
+        out[10, b] = r[22]
+        out[13, b] = s3
+        constant[1, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
+        b1 = r[20]
+        out[8, b] = b1
+        b0 = r[16] - r[13] * b1
+        out[7, b] = b0
+        high = r[6] - r[2] * b0 - r[3] * b1
+        low = r[11] - r[7] * b0 - r[8] * b1
+        out[6, b] = high + low
+        out[11, b] = r[23]
+        out[14, b] = s4
+        constant[2, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
+        out[15, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1
+        out[16, b] = -(g0 * e0 + v01 * g1 * e1)
+        out[18, b] = -(g0 * e0 + v01 * g1 * e1)
+        out[19, b] = e0 + v01 * v01 * e1
+        out[20, b] = v01 * e1
+        out[22, b] = v01 * e1
+        out[17, b] = -(g1 * e1)
+        out[21, b] = -(g1 * e1)
+        out[23, b] = e1
+        out[24, b] = 1.0 / (2.0 * (s0 * out[19, b] + s1 * out[23, b]))
+    odd_sizes[0] += odd0
+    odd_sizes[1] += odd1
+    odd_sizes[2] += odd2
+    odd_sizes[3] += odd3
+    odd_sizes[4] += odd4
+    return others

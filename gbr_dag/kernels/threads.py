@@ -1,0 +1,66 @@
+"""Kernels side by side on threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Optional, TypeVar
+
+import numba
+import numpy as np
+
+Result = TypeVar("Result")
+Stopped = Callable[[], bool]
+
+ROWS_PER_CALL = 1 << 18
+"""Rows that a kernel takes at a time: some milliseconds, after which Ctrl-C is heard."""
+
+_ROWS_PER_THREAD = 1 << 16
+"""Fewer rows are done before another thread would have started and come back."""
+
+
+def thread_count(threads: Optional[int], n_rows: int) -> int:
+    """Threads for so many rows: as many as given, or numba's number (``NUMBA_NUM_THREADS``, else the cores)."""
+    most = threads if threads is not None else int(numba.config.NUMBA_NUM_THREADS)
+    return max(1, min(most, n_rows // _ROWS_PER_THREAD))
+
+
+def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]:
+    """Results of ``work(0, stopped), ..., work(n - 1, stopped)``, each on a thread of its own.
+
+    The threads live for one call: nothing is shared with other callers and nothing is lost in a fork. If one fails, or
+    on Ctrl-C, ``stopped()`` becomes true and the others end at their next look at it.
+    """
+    if n == 1:
+        return [work(0, lambda: False)]
+    stop = threading.Event()
+    with ThreadPoolExecutor(n) as pool:
+        futures = [pool.submit(work, i, stop.is_set) for i in range(n)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            raise
+
+
+def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:
+    """Ranges of at most ``size`` from start to stop, until it is to be stopped."""
+    for first in range(start, stop, size):
+        if stopped():
+            return
+        yield first, min(first + size, stop)
+
+
+def shares(n: int, parts: int) -> list[tuple[int, int]]:
+    """Ranges of about equal length from 0 to n, one a part."""
+    edges = [n * part // parts for part in range(parts + 1)]
+    return list(zip(edges[:-1], edges[1:]))
+
+
+def equal_loads(loads: np.ndarray, parts: int) -> list[tuple[int, int]]:
+    """Ranges of about equal sum, one a part, over ``loads`` (n,)."""
+    total = np.cumsum(loads)
+    last = int(total[-1]) if len(total) else 0
+    edges = [0, *np.searchsorted(total, [last * part / parts for part in range(1, parts)]).tolist(), len(loads)]
+    return list(zip(edges[:-1], edges[1:]))

@@ -1,0 +1,222 @@
+"""The compiled engine: one exact pass over the unsorted rows, one batched back-substitution.
+
+Rows enter their bin's record by square-root-free Givens rotations (W. M. Gentleman, Algorithm AS 75, Appl. Statist. 23,
+1974; A. J. Miller, AS 274, 1992) about running means kept as hi + lo. The rounding error grows with the condition
+number of the design and not with its square, as with Householder QR of centred rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+import numpy as np
+import numpy.typing as npt
+
+from gbr_dag.columns import every_row, is_broadcast, is_every_row, roundoff
+from gbr_dag.graph.backend import config
+from gbr_dag.magnitudes import check_magnitudes
+from gbr_dag.nodes.rank import TOLERANCE
+from gbr_dag.row_reasons import ROW_REASONS, warn_of_negative_weights
+from gbr_dag.tables import BinMap, BoolArray, Coefficients, Columns, Factors, IntArray
+
+
+@dataclass(frozen=True)
+class FactorPass:
+    """What one pass over the rows gives: the factors, and rows left out.
+
+    Attributes
+    ----------
+    factors : tuple of Factors, one a block of targets
+    left_out : int64 array (len(ROW_REASONS),)
+        Rows in bins that are left out of every fit, by reason.
+    without_target : int64 array (t,)
+        Rows left out for that target only; with ``missing="any"`` for lacking some target.
+    """
+
+    factors: tuple[Factors, ...]
+    left_out: IntArray
+    without_target: IntArray
+
+
+@config.when(engine="numba")
+def factor_pass(
+    design: Columns,
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_map: BinMap,
+    entries: IntArray,
+    intercept: bool,
+    missing: str,
+    threads: Optional[int],
+) -> FactorPass:
+    """Factors of every bin and the rows left out, from the rows in the frame's order; cost O(rows * columns^2).
+
+    Targets share the record of their predictors as long as they are present in the same rows.
+
+    Warns
+    -----
+    DataWarning
+        Once, if rows are left out for a negative weight.
+    """
+    from gbr_dag.kernels.factoring import Factored, factored, most_targets
+
+    weights = None if is_broadcast(raw_weights) else raw_weights
+    every = tuple(range(len(response)))
+
+    def passed(blocks: Sequence[tuple[int, ...]]) -> list[Factored]:
+        return [
+            factored(
+                bin_map.row_bin,
+                entries,
+                [*design, *(response[target] for target in block)],
+                weights,
+                len(design),
+                intercept,
+                threads,
+            )
+            for block in blocks
+        ]
+
+    most = most_targets(len(design))
+    blocks = [every] if missing == "any" else _chunks([every], most)
+    found = passed(blocks)
+    if missing != "any" and any(part.lacking_some for part in found):
+        blocks = _chunks(_same_rows(response), most)
+        found = passed(blocks)
+    left_out = found[0].left_out
+    warn_of_negative_weights(int(left_out[ROW_REASONS.index("weight negative")]), len(raw_weights))
+    without_target = np.zeros(len(response), dtype=np.int64)
+    for block, part in zip(blocks, found):
+        without_target[list(block)] = part.lacking_any if missing == "any" else part.without_target
+    precision = np.array([roundoff(column) for column in (*design, *response)])
+    p = len(design)
+    factors = [
+        Factors(block, part.records, np.concatenate([precision[:p], precision[p:][list(block)]]), intercept)
+        for block, part in zip(blocks, found)
+    ]
+    return FactorPass(tuple(factors), left_out, without_target)
+
+
+@config.when(engine="numba")
+def bin_factors__numba(factor_pass: FactorPass) -> tuple[Factors, ...]:
+    """Factors of every bin, one record a block of targets."""
+    return factor_pass.factors
+
+
+@config.when(engine="numba")
+def left_out_rows__numba(
+    factor_pass: FactorPass, selected_rows: BoolArray, keyed_rows: BoolArray, targets: Sequence[str]
+) -> dict[str, int]:
+    """Rows left out, by reason; every reason is there, and one entry a target for rows that lack only that target."""
+    counts = factor_pass.left_out.copy()
+    counts[ROW_REASONS.index("not selected")] = _count_false(selected_rows)
+    if not is_every_row(keyed_rows):
+        counts[ROW_REASONS.index("key missing")] = np.count_nonzero(selected_rows & ~keyed_rows)
+    left_out = {reason: int(count) for reason, count in zip(ROW_REASONS[1:], counts[1:])}
+    for target, count in zip(targets, factor_pass.without_target):
+        left_out[f"target missing or infinite: {target}"] = int(count)
+    return left_out
+
+
+@config.when(engine="numba")
+def reduced_factors__numba(bin_factors: tuple[Factors, ...], threads: Optional[int]) -> tuple[Factors, ...]:
+    """Factors without aliased predictors, whose leftover rows are put back into the rows below.
+
+    The rule is that of the numpy engine; the records are copied only if a bin has an aliased predictor.
+    """
+    return tuple(_reduced(factors, threads) for factors in bin_factors)
+
+
+@config.when_in(fitter=["ols", "wls"], engine=["numba"])
+def coefficients__numba(
+    reduced_factors: tuple[Factors, ...],
+    min_entries: int,
+    design: Columns,
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_map: BinMap,
+    predictors: Sequence[str],
+    targets: Sequence[str],
+    threads: Optional[int],
+) -> Coefficients:
+    """Coefficients of every bin and target, with the unit covariance and the sums of squares behind their errors.
+
+    Solves U beta = z on the kept columns; the intercept is the target's mean less the slopes times the predictors'
+    means, these being hi + lo. Cost O(bins * k^3).
+
+    Raises
+    ------
+    InputError
+        If a column's squares leave the range of doubles.
+    """
+    from gbr_dag.kernels.solving import solved
+
+    blocks = []
+    odd: set[str] = set()
+    for factors in reduced_factors:
+        fits = solved(factors.records, min_entries, factors.intercept, factors.precision, factors.n_predictors, threads)
+        names = [*predictors, *(targets[target] for target in factors.targets)]
+        odd.update(name for name, count in zip(names, fits.odd_sizes) if count)
+        blocks.append(_block_coefficients(factors, fits))
+    if odd:
+        columns = {**dict(zip(predictors, design)), **dict(zip(targets, response))}
+        used = (bin_map.row_bin >= 0) & (raw_weights > 0.0)
+        suspects = {_words(name, predictors): column for name, column in columns.items() if name in odd}
+        check_magnitudes({**suspects, "weights": raw_weights}, used)
+    return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
+
+
+def _chunks(groups: Sequence[tuple[int, ...]], most: int) -> list[tuple[int, ...]]:
+    return [group[i : i + most] for group in groups for i in range(0, len(group), most)]
+
+
+def _same_rows(response: Columns) -> list[tuple[int, ...]]:
+    """Positions of the targets by the rows in which they are present."""
+    groups: list[tuple[BoolArray, list[int]]] = []
+    for target, column in enumerate(response):
+        present = np.isfinite(column) if column.dtype.kind == "f" else every_row(len(column))
+        for rows, members in groups:
+            if np.array_equal(rows, present):
+                members.append(target)
+                break
+        else:
+            groups.append((present, [target]))
+    return [tuple(members) for _, members in groups]
+
+
+def _reduced(factors: Factors, threads: Optional[int]) -> Factors:
+    from gbr_dag.kernels.solving import reduced
+
+    p = factors.n_predictors
+    records, kept = reduced(factors.records, factors.intercept, factors.precision, TOLERANCE, p, threads)
+    if kept is None:
+        kept = np.broadcast_to(np.True_, (len(records), p))
+    return replace(factors, records=records, kept=kept)
+
+
+def _block_coefficients(factors: Factors, fits: Any) -> Coefficients:
+    """Views into the solver's output, bins last in memory: every column of the table is contiguous."""
+    p, t, n = factors.n_predictors, len(factors.targets), len(factors.records)
+    m, first = p + 1, 0 if factors.intercept else 1
+    sums = fits.out[t * m : t * (m + 2)].reshape(2, t, n)
+    values = fits.out[: t * m].reshape(t, m, n)[:, first:]
+    unit_covariance = fits.out[t * (m + 2) : -1].reshape(1, m, m, n)[:, first:, first:]
+    return Coefficients(
+        values=np.moveaxis(values, -1, 0),
+        sse=sums[0].T,
+        syy=sums[1].T,
+        constant=fits.constant.T,
+        unit_covariance=np.moveaxis(unit_covariance, -1, 0),
+        count=factors.count[:, None],
+        rank=fits.rank[:, None],
+        conditioning=fits.out[-1][:, None],
+        block_of=(0,) * t,
+    )
+
+
+def _words(name: str, predictors: Sequence[str]) -> str:
+    return f"{'predictors' if name in predictors else 'targets'}: column {name!r}"
+
+
+def _count_false(mask: BoolArray) -> int:
+    return 0 if is_every_row(mask) else int(np.count_nonzero(~mask))
