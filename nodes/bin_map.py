@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from gbr_dag.graph.backend import config
 from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BinMap, BinRows, BinTable, CellIds, IntArray
 
@@ -47,13 +48,23 @@ def entries(bin_map: BinMap) -> IntArray:
     return np.bincount(bin_map.row_bin + 1, minlength=bin_map.n_bins + 1)[1:].astype(np.int64, copy=False)
 
 
+@config.when_in(engine=["numpy", "reference"])
 @bytes_estimate(lambda frame: 8 * len(frame))
-def bin_rows(bin_map: BinMap, entries: IntArray) -> BinRows:
+def bin_rows__argsort(bin_map: BinMap, entries: IntArray) -> BinRows:
     """Row positions sorted by bin, in the frame's order within a bin."""
     # numpy sorts 16-bit integers by radix: 5 times faster than int64 at 1M rows in 30,000 bins
     order = np.argsort(bin_map.row_bin.astype(np.min_scalar_type(-max(bin_map.n_bins, 1))), kind="stable")
     offsets = np.concatenate(([0], np.cumsum(entries)))
     return BinRows(order[len(order) - offsets[-1] :], offsets)
+
+
+@config.when(engine="numba")
+@bytes_estimate(lambda frame: 4 * len(frame))
+def bin_rows__numba(bin_map: BinMap) -> BinRows:
+    """Row positions sorted by bin, in the frame's order within a bin, by a counting sort."""
+    from gbr_dag.kernels.counting_sort import counting_sort
+
+    return BinRows(*counting_sort(bin_map.row_bin, bin_map.n_bins))
 
 
 def _is_dense(cell_ids: CellIds) -> bool:
