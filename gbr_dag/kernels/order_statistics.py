@@ -114,10 +114,11 @@ def bin_mads(
         middle = median(scratch, n)
         n_present, n = n, 0
         for i in range(n_present):
-            if np.isfinite(scratch[i]) or scratch[i] != middle:
-                scratch[n] = abs(scratch[i] - middle)
+            deviation = abs(scratch[i] - middle)
+            if not np.isnan(deviation):
+                scratch[n] = deviation
                 n += 1
-        mads[b] = np.nan if np.isnan(middle) else median(scratch, n)
+        mads[b] = median(scratch, n)
 
 
 @kernel
@@ -145,11 +146,11 @@ def weighted_bin_mads(
         middle = weighted_median(ordered, n)
         n_present, n = n, 0
         for i in range(n_present):
-            value, weight = ordered[0, i], ordered[1, i]
-            if np.isfinite(value) or value != middle:
-                pairs[0, n], pairs[1, n] = abs(value - middle), weight
+            deviation, weight = abs(ordered[0, i] - middle), ordered[1, i]
+            if not np.isnan(deviation):
+                pairs[0, n], pairs[1, n] = deviation, weight
                 n += 1
-        mads[b] = np.nan if np.isnan(middle) else weighted_median(sorted_pairs(pairs, spare, n), n)
+        mads[b] = weighted_median(sorted_pairs(pairs, spare, n), n)
 
 
 @kernel

@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gbr_dag.columns import compiled_values
+from gbr_dag.graph import Driver
 from gbr_dag.kernels import counting_sort as counting
 from gbr_dag.kernels import medians as selection
 from gbr_dag.kernels.counting_sort import counting_sort, place_rows
 from gbr_dag.kernels.order_statistics import bin_mads, bin_medians, weighted_bin_mads, weighted_bin_medians
+from gbr_dag.nodes import bin_map as bin_map_nodes
+from gbr_dag.nodes import statistics as statistics_nodes
 from gbr_dag.nodes.bin_map import bin_rows__numba
 from gbr_dag.nodes.statistics import bin_medians__numba, bin_medians__pandas, mad__numba, mad__pandas
 from gbr_dag.tables import BinMap, TargetBlock
@@ -36,7 +39,8 @@ SMALLEST = 5e-324
 def by_bin(kernel, row_bin, n_bins, *columns):
     rows, offsets = counting_sort(np.asarray(row_bin), n_bins)
     result = np.full(n_bins, -7.0)
-    kernel(*columns, rows, offsets, 0, n_bins, result)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, when the loops are interpreted
+        kernel(*columns, rows, offsets, 0, n_bins, result)
     return result
 
 
@@ -181,9 +185,19 @@ def test_a_million_rows_in_one_bin_in_any_pattern(pattern, n):
     assert of_one_bin(bin_mads, values, used) == np.median(np.abs(values - middle))
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_no_pattern_ends_in_a_sort(pattern, monkeypatch):
+    """Interpreted, since compiled loops keep the functions they were compiled with."""
+    monkeypatch.setattr(selection, "_heap_sort", None)
+    values = PATTERNS[pattern](np.arange(4001)).astype(np.float64)
+    expected = np.median(values)
+    select = getattr(selection._select, "py_func", selection._select)
+    select(values, 4001, 2000)
+    assert values[2000] == expected
+
+
 @pytest.mark.parametrize("n", [1, 2, 17, 500])
 def test_selection_out_of_looks_sorts(n, monkeypatch):
-    """Interpreted, since compiled loops keep the constants they were compiled with."""
     monkeypatch.setattr(selection, "_LOOKS", 0)
     monkeypatch.setattr(selection, "_pivot", None)
     values = np.random.default_rng(n).integers(0, 60, size=n).astype(float)
@@ -392,6 +406,18 @@ def test_nodes_of_both_engines_agree(weighted):
         mad__numba(residual, blocks, bin_rows, weights, weighted),
         mad__pandas(residual, blocks, bin_map, weights, weighted),
     )
+
+
+def test_the_graph_picks_the_compiled_nodes():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"v": rng.normal(size=50)})
+    given = {"frame": frame, "medians": ["v"], "weighted_medians": False, "row_weights": np.ones(50)}
+    found = {"bin_map": BinMap(rng.integers(-1, 4, size=50), 4)}
+    driver = Driver([bin_map_nodes, statistics_nodes], {"engine": "numba"})
+    medians = driver.execute(["bin_medians"], given, found)["bin_medians"]
+    assert driver.report()["node"].tolist()[-2:] == ["bin_rows", "bin_medians"]
+    slow = Driver([bin_map_nodes, statistics_nodes], {"engine": "numpy"})
+    np.testing.assert_array_equal(medians, slow.execute(["bin_medians"], given, found)["bin_medians"])
 
 
 def test_columns_are_copied_only_where_they_must():
