@@ -25,6 +25,16 @@ def numeric_values(column: pd.Series) -> npt.NDArray[Any]:
     return present
 
 
+def compiled_values(column: pd.Series) -> npt.NDArray[Any]:
+    """Values as by :func:`numeric_values`, in a dtype that compiled loops read.
+
+    Extended precision and foreign byte order, which they do not read, become float64 and native byte order.
+    """
+    values = numeric_values(column)
+    dtype = np.dtype(np.float64) if values.dtype.kind == "f" and values.itemsize > 8 else values.dtype.newbyteorder("=")
+    return values.astype(dtype, copy=False)
+
+
 def is_numeric(dtype: Any) -> bool:
     """Whether a column of this dtype can enter a fit: integers, floats and booleans, nullable or not."""
     plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", None)  # object for Arrow decimals

@@ -192,13 +192,13 @@ class BinRows:
 
     Attributes
     ----------
-    rows : int64 array (n_binned_rows,)
+    rows : int64 array (n_binned_rows,), int32 from the compiled sort
         Row positions sorted by bin, within a bin in the frame's order.
     offsets : int64 array (n_bins + 1,)
         Bin ``b`` holds ``rows[offsets[b]:offsets[b + 1]]``.
     """
 
-    rows: IntArray
+    rows: npt.NDArray[np.signedinteger[Any]]
     offsets: IntArray
 
 

@@ -63,13 +63,27 @@ def entries(bin_table: BinTable, cell_counts: IntArray) -> IntArray:
     return cell_counts[bin_table.cells]
 
 
+@config.when_in(engine=["numpy", "reference"])
 @bytes_estimate(lambda frame: 8 * len(frame))
-def bin_rows(bin_map: BinMap, entries: IntArray) -> BinRows:
+def bin_rows__argsort(bin_map: BinMap, entries: IntArray) -> BinRows:
     """Row positions sorted by bin, in the frame's order within a bin."""
     # numpy sorts 16-bit integers by radix: 5 times faster than int64 at 1M rows in 30,000 bins
     order = np.argsort(bin_map.row_bin.astype(np.min_scalar_type(-max(bin_map.n_bins, 1))), kind="stable")
     offsets = np.concatenate(([0], np.cumsum(entries)))
     return BinRows(order[len(order) - offsets[-1] :], offsets)
+
+
+@config.when(engine="numba")
+@bytes_estimate(lambda frame: 4 * len(frame))
+def bin_rows__numba(bin_map: BinMap) -> BinRows:
+    """Row positions sorted by bin, in the frame's order within a bin, by a counting sort."""
+    from gbr_dag.kernels.counting_sort import counting_sort
+
+    return BinRows(*counting_sort(bin_map.row_bin, bin_map.n_bins))
+
+
+def _is_dense(cell_ids: CellIds) -> bool:
+    return cell_ids.span <= max(_DENSE_CELLS_PER_ROW * len(cell_ids.ids), 1024)
 
 
 def _places(coordinates: BinCoordinates, cell_ids: CellIds, cells: IntArray) -> list[IntArray]:

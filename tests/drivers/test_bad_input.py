@@ -72,7 +72,7 @@ REFUSED = {
     "median collides with key": ({"medians": "cell"}, "columns of the table would collide: 'cell'"),
     "unknown engine": (
         {"engine": "nunpy"},
-        "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numpy, reference",
+        "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numba, numpy, reference",
     ),
     "unknown fitter": ({"fitter": "old"}, "fitter 'old' is unknown; did you mean 'ols'? fitters: ols, wls"),
     "call": ({"selection": "abs(x) > 1"}, "expression 'abs(x) > 1': Call is not allowed"),

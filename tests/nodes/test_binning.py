@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gbr_dag.nodes.bin_map import bin_map, bin_rows, bin_table, entries
+from gbr_dag.nodes.bin_map import bin_map, bin_rows__argsort, bin_rows__numba, bin_table, entries
 from gbr_dag.nodes.binning import bin_coordinates, cell_ids
 from gbr_dag.tables import BinCoordinates, CellIds
 
@@ -23,9 +23,9 @@ def test_bins_are_the_sorted_cells_with_their_rows(spread):
     assert map_.row_bin.tolist() == [2, -1, 0, 2, 1, 0, 2]
     counts = entries(map_)
     assert counts.tolist() == [2, 1, 3]
-    rows = bin_rows(map_, counts)
-    assert rows.offsets.tolist() == [0, 2, 3, 6]
-    assert rows.rows.tolist() == [2, 5, 4, 0, 3, 6]
+    for rows in (bin_rows__argsort(map_, counts), bin_rows__numba(map_)):
+        assert rows.offsets.tolist() == [0, 2, 3, 6]
+        assert rows.rows.tolist() == [2, 5, 4, 0, 3, 6]
 
 
 @pytest.mark.parametrize("n_bins", [1, 127, 128, 129, 32767, 32768, 40000])
@@ -34,7 +34,10 @@ def test_rows_are_sorted_for_every_width_of_the_bin_number(n_bins):
     rng = np.random.default_rng(n_bins)
     row_bin = np.append(rng.integers(-1, n_bins, size=500), [n_bins - 1, -1])
     map_ = bin_map(CellIds(row_bin, n_bins), bin_table(pd.DataFrame({"k": row_bin}), ("k",), CellIds(row_bin, n_bins)))
-    rows = bin_rows(map_, entries(map_))
+    rows = bin_rows__argsort(map_, entries(map_))
+    compiled = bin_rows__numba(map_)
+    np.testing.assert_array_equal(compiled.rows, rows.rows)
+    np.testing.assert_array_equal(compiled.offsets, rows.offsets)
     bins = map_.row_bin[rows.rows]
     assert (bins >= 0).all()
     assert (np.diff(bins) >= 0).all()
