@@ -67,7 +67,7 @@ _MODULE_OF = {
     "UnknownNameError": "gbr_dag.errors",
     "explain_status": "gbr_dag.tables",
     "fit_groups": "gbr_dag.drivers.groupby",
-    "fit_metadata": "gbr_dag.drivers.groupby",
+    "fit_metadata": "gbr_dag.drivers.metadata",
     "load_flights": "gbr_dag.datasets",
     "predictions": "gbr_dag.drivers.predictions",
 }
