@@ -5,6 +5,7 @@ Nothing but pandas is imported before a frame of another library has come.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -45,13 +46,14 @@ def library_of(frame: Any, argument: str = "frame") -> str:
     """
     if isinstance(frame, pd.DataFrame):
         return "pandas"
-    from narwhals import dependencies
-
-    if dependencies.is_polars_dataframe(frame) or dependencies.is_polars_lazyframe(frame):
-        return "polars"
-    if dependencies.is_pyarrow_table(frame):
-        return "pyarrow"
     home = type(frame).__module__.split(".")[0]
+    if home != "narwhals":  # which warns of a frame of its own
+        from narwhals import dependencies
+
+        if dependencies.is_polars_dataframe(frame) or dependencies.is_polars_lazyframe(frame):
+            return "polars"
+        if dependencies.is_pyarrow_table(frame):
+            return "pyarrow"
     kind = type(frame).__name__ if home == "builtins" else f"{home}.{type(frame).__name__}"
     convertible = "; convert it with .to_pandas()" if hasattr(frame, "to_pandas") else ""
     message = f"{argument} must be {ACCEPTED}, got {kind}{_WAYS_OUT.get(home, convertible)}"
@@ -191,11 +193,7 @@ def rename_way_out(library: str) -> str:
 def library_versions(frame: Any) -> dict[str, str]:
     """Version of the library that a frame is of, by name."""
     library = library_of(frame)
-    if library == "pandas":
-        return {}
-    import narwhals as nw
-
-    return {library: nw.get_native_namespace(nw.from_native(frame)).__version__, "narwhals": nw.__version__}
+    return {} if library == "pandas" else {name: sys.modules[name].__version__ for name in ("narwhals", library)}
 
 
 def _arrow_table(frame: Any, names: Sequence[str]) -> pa.Table:
