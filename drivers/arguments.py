@@ -147,7 +147,8 @@ def checked_weights(frame: pd.DataFrame, weights: Any) -> Optional[Union[str, np
         return weights
     column = _one_per_row(frame, "weights", weights)
     if not is_numeric(column.dtype):
-        message = f"weights must be numeric, got {column.dtype}"
+        way_out = number_way_out(type(weights).__module__.split(".")[0])
+        message = f"weights must be numeric, got {column.dtype}; convert them with {way_out}"
         raise InputError(message)
     values: npt.NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return values

@@ -154,6 +154,8 @@ def in_kind_of(frame: Any, result: pd.DataFrame, *, keys: Collection[str] = ()) 
         return result
     from gbr_dag import arrow_columns
 
+    result = result.copy(deep=False)
+    result.attrs = {}  # every column taken out of a frame copies these
     if library == "pyarrow":
         return arrow_columns.arrow_result(result, {name: frame.schema.field(name) for name in keys})
     import narwhals as nw
@@ -174,11 +176,8 @@ def dtype_text(frame: Any, name: str) -> str:
 
 def number_way_out(library: str) -> str:
     """How a column is made numeric, in the words of the caller's library."""
-    return {
-        "pandas": ".astype('float64') or pandas.to_numeric",
-        "polars": ".cast(pl.Float64)",
-        "pyarrow": ".cast(pa.float64())",
-    }[library]
+    casts = {"polars": ".cast(pl.Float64)", "pyarrow": ".cast(pa.float64())"}
+    return casts.get(library, ".astype('float64') or pandas.to_numeric")
 
 
 def rename_way_out(library: str) -> str:
