@@ -129,7 +129,7 @@ class GroupByDriver(Driver):
         completed, idle = self._completed(names, given, overrides)
         self._idle = set(idle)
         results = super().execute(names, completed, {**idle, **(overrides or {})})
-        found = {"seconds": round(time.perf_counter() - start, 6)}
+        found: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 6)}
         if "frame" in given:
             found["versions"] = library_versions(given["frame"])
         if "fit_record" in results and "fit_record" not in (overrides or {}):

@@ -31,6 +31,7 @@ _NOT_IN_ARROW = ("Int128", "Object", "UInt128")
 _WAYS_OUT = {
     "cudf": "; convert it with .to_arrow()",
     "dask": "; load it with .compute()",
+    "dask_expr": "; load it with .compute()",
     "duckdb": "; convert it with .arrow()",
     "narwhals": "; take .to_native()",
 }
@@ -155,6 +156,7 @@ def in_kind_of(frame: Any, result: pd.DataFrame, *, keys: Collection[str] = ()) 
     from gbr_dag import arrow_columns
 
     result = result.copy(deep=False)
+    keys = [name for name in keys if name in result]
     result.attrs = {}  # every column taken out of a frame copies these
     if library == "pyarrow":
         return arrow_columns.arrow_result(result, {name: frame.schema.field(name) for name in keys})

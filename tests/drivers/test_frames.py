@@ -503,6 +503,7 @@ def test_other_kinds_are_refused():
         (frame.to_dict(), "got dict"),
         (frame.to_numpy(), r"got numpy\.ndarray"),
         (None, "got NoneType"),
+        (type("DataFrame", (), {"__module__": "dask.dataframe"})(), r"got dask\.DataFrame; load it with \.compute\(\)"),
     ):
         with pytest.raises(gbr_dag.InputError, match=rf"frame must be a pandas\.DataFrame, polars.*{text}"):
             gbr_dag.fit_groups(other, "key", "y")
