@@ -13,7 +13,16 @@ import pandas as pd
 
 from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.errors import InputError
-from gbr_dag.expressions import expression_values
+from gbr_dag.expressions import expression_columns, expression_values
+from gbr_dag.frames import (
+    column_names,
+    dtype_text,
+    library_of,
+    number_way_out,
+    rename_way_out,
+    working_frame,
+    working_series,
+)
 from gbr_dag.graph.checks import suggestion, unknown
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.naming import DIAGNOSTICS, fit_columns
@@ -61,8 +70,8 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
     inputs["threads"] = _checked_threads(inputs["threads"])
     inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
     if "frame" in inputs:
-        frame = inputs["frame"]
-        check_columns(frame, {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"})
+        roles = {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"}
+        frame = inputs["frame"] = checked_frame(inputs["frame"], roles, inputs["weights"], inputs["selection"])
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
         if engine != "numba":  # which sees from its factors whether there is anything to look for
@@ -89,31 +98,44 @@ def checked_names(argument: str, value: Any) -> tuple[str, ...]:
     return names
 
 
-def check_columns(frame: Any, roles: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a frame of another kind, columns that are missing, there twice, or not numeric where they must be."""
-    if not isinstance(frame, pd.DataFrame):
-        home = type(frame).__module__.split(".")[0]
-        kind = type(frame).__name__ if home == "builtins" else f"{home}.{type(frame).__name__}"
-        way_out = "; convert it with .to_pandas()" if hasattr(frame, "to_pandas") else ""
-        message = f"frame must be a pandas.DataFrame, got {kind}{way_out}"
-        raise InputError(message)
-    occurrences = Counter(frame.columns)
+def checked_frame(
+    frame: Any, roles: Mapping[str, Sequence[str]], weights: Any = None, selection: Any = None
+) -> pd.DataFrame:
+    """The caller's pandas frame itself, or what the call names of another frame as pandas, over the same memory.
+
+    Frames of another kind are refused, and so are columns that are missing, there twice, or not numeric where they
+    must be. Weights and a selection count when they are text.
+    """
+    known, library = column_names(frame), library_of(frame)
+    if isinstance(weights, str):
+        roles = {**roles, "weights": (weights,)}
+    _check_names(roles, known, library)
+    compared = expression_columns(selection, known) if isinstance(selection, str) else ()
+    names = [name for of_role in roles.values() for name in of_role]
+    working = working_frame(frame, [*names, *compared], keys=roles.get("by", ()), compared=compared)
+    for argument in (*_NUMERIC, "weights"):
+        for name in roles.get(argument, ()):
+            if not is_numeric(working[name].dtype):
+                message = (
+                    f"{argument} must be numeric, column {name!r} is {dtype_text(frame, name)}; convert it with"
+                    f" {number_way_out(library)}"
+                )
+                raise InputError(message)
+    return working
+
+
+def _check_names(roles: Mapping[str, Sequence[str]], known: Sequence[Any], library: str) -> None:
+    """Refuse names that stand for no column, or for several."""
+    occurrences = Counter(known)
     for argument, names in roles.items():
         for name in names:
             if name not in occurrences:
-                known = [column for column in frame.columns if isinstance(column, str)]
-                message = f"{argument}: column {name!r} is not in the frame{suggestion(name, known)}"
+                near = suggestion(name, [column for column in known if isinstance(column, str)])
+                message = f"{argument}: column {name!r} is not in the frame{near}"
                 raise InputError(message)
             if occurrences[name] > 1:
                 message = (
-                    f"{argument}: the frame has {occurrences[name]} columns named {name!r}; rename them, or keep one"
-                    " with frame.loc[:, ~frame.columns.duplicated()]"
-                )
-                raise InputError(message)
-            if argument in {*_NUMERIC, "weights"} and not is_numeric(frame[name].dtype):
-                message = (
-                    f"{argument} must be numeric, column {name!r} is {frame[name].dtype}; convert it with"
-                    " .astype('float64') or pandas.to_numeric"
+                    f"{argument}: the frame has {occurrences[name]} columns named {name!r}; {rename_way_out(library)}"
                 )
                 raise InputError(message)
 
@@ -123,11 +145,11 @@ def checked_weights(frame: pd.DataFrame, weights: Any) -> Optional[Union[str, np
     if weights is None:
         return None
     if isinstance(weights, str):
-        check_columns(frame, {"weights": (weights,)})
         return weights
     column = _one_per_row(frame, "weights", weights)
     if not is_numeric(column.dtype):
-        message = f"weights must be numeric, got {column.dtype}"
+        way_out = number_way_out(type(weights).__module__.split(".")[0])
+        message = f"weights must be numeric, got {column.dtype}; convert them with {way_out}"
         raise InputError(message)
     values: npt.NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
@@ -175,6 +197,9 @@ def _check_magnitudes(frame: pd.DataFrame, inputs: Mapping[str, Any]) -> None:
 
 def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
     """Values by position, whatever their index; the length is checked."""
+    if not isinstance(values, (pd.Series, np.ndarray, list, tuple)):
+        series = working_series(values)
+        values = values if series is None else series
     if isinstance(values, pd.Series):
         shape, column = values.shape, values.reset_index(drop=True)
     else:

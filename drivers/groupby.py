@@ -13,7 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.drivers.metadata import with_metadata
 from gbr_dag.errors import InputError
+from gbr_dag.frames import in_kind_of, library_versions
 from gbr_dag.graph import Driver, Plan
 from gbr_dag.graph.checks import checked_outputs, checked_values
 from gbr_dag.nodes import (
@@ -85,6 +87,10 @@ class GroupByDriver(Driver):
     ``execute``, ``plan`` and ``draw`` take as inputs the arguments of :func:`fit_groups`; what is not given has the
     default that stands there. A diagnostic that is not asked for is not computed for the table.
 
+    A frame of polars or pyarrow goes through the graph as a pandas frame that holds the columns which the arguments
+    name, over the same memory where that is possible; only ``fit_table`` goes out in the caller's kind. A lazy frame
+    is collected for a plan too.
+
     Examples
     --------
     >>> import gbr_dag
@@ -122,13 +128,17 @@ class GroupByDriver(Driver):
         """
         start = time.perf_counter()
         names = checked_outputs(self._graph, outputs)
-        completed, idle = self._completed(names, inputs, overrides)
+        given = checked_values("inputs", inputs)
+        completed, idle = self._completed(names, given, overrides)
         self._idle = set(idle)
         results = super().execute(names, completed, {**idle, **(overrides or {})})
-        record = getattr(results.get("fit_table"), "attrs", {}).get("gbr_dag")
-        if record is not None and "fit_table" not in (overrides or {}):
-            seconds = round(time.perf_counter() - start, 6)
-            results["fit_table"].attrs["gbr_dag"] = {**record, "seconds": seconds}
+        found: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 6)}
+        if "frame" in given:
+            found["versions"] = library_versions(given["frame"])
+        if "fit_record" in results and "fit_record" not in (overrides or {}):
+            results["fit_record"] = _completed_record(results["fit_record"], found)
+        if "fit_table" in results and "fit_table" not in (overrides or {}):
+            results["fit_table"] = _table_of_caller(results["fit_table"], given.get("frame"), completed, found)
         return results
 
     def plan(
@@ -176,7 +186,7 @@ class GroupByDriver(Driver):
 
 
 def fit_groups(
-    frame: pd.DataFrame,
+    frame: Any,
     by: Names,
     targets: Names,
     predictors: Names = (),
@@ -195,16 +205,19 @@ def fit_groups(
     suffix: str = "",
     dtype: npt.DTypeLike = "float64",
     threads: Optional[int] = None,
-) -> pd.DataFrame:
+    return_metadata: bool = False,
+) -> Any:
     """Fit one weighted linear regression per group.
 
     Parameters
     ----------
-    frame : pandas.DataFrame (n_rows,)
-        The data; any index, rows are positions. Never modified or sorted.
+    frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
+        The data; any index, rows are positions. Never modified or sorted; numbers without nulls are not copied, unless
+        they lie in several chunks. A lazy frame is collected once, with the columns that are named here.
     by : str or sequence of str
         Key columns: integers, strings, categories (observed ones, in category order), booleans, dates, floats (exact
-        equality, -0 = 0). A row with a missing key is left out and counted.
+        equality, -0 = 0). Enum and Arrow dictionaries sort as categories do, the Categorical of polars by its text,
+        as in polars. A row with a missing key is left out and counted.
     targets : str or sequence of str
         Numeric columns to be fitted, each on its own.
     predictors : str or sequence of str, default ()
@@ -217,7 +230,8 @@ def fit_groups(
         The weights are 1 / sigma^2: errors take no scale from the residuals, and chi2 and ndf columns come.
     selection : str or bool array-like (n_rows,), optional
         Rows to take: a mask by position, or an expression of column names, numbers, strings, arithmetic,
-        comparisons, ``& | ~`` and parentheses.
+        comparisons, ``& | ~`` and parentheses. A condition on null is false, and so is its opposite; NaN, and what is
+        missing in a column of pandas that has no null, is unequal to everything.
     intercept : bool, default True
         Whether a constant is fitted.
     min_entries : int, optional
@@ -243,10 +257,13 @@ def fit_groups(
         Of the table's floats; the arithmetic is in double precision.
     threads : int, optional
         Most threads of the engine ``"numba"``; default ``NUMBA_NUM_THREADS`` or all cores. Few rows take fewer.
+    return_metadata : bool, default False
+        Give what :func:`fit_metadata` tells beside the table: polars has no place for it in the table.
 
     Returns
     -------
-    pandas.DataFrame (n_groups,)
+    pandas.DataFrame, polars.DataFrame or pyarrow.Table (n_groups,)
+        Of the frame's kind, for a lazy frame an eager one; with ``return_metadata`` a tuple of it and a dict.
         Sorted by key, keys in their own dtypes. For target t and predictor p: ``t_intercept``, ``t_slope_p``, each
         with ``_err`` (and ``_low``, ``_high``, ``_pvalue``), ``t_rms``, ``t_mad``, ``t_r_squared``, ``t_condition``,
         ``t_chi2``, ``t_ndf``, ``t_cov_p_q``, ``t_n_used`` (int64), ``t_status`` (int16, see :class:`FitStatus`),
@@ -316,8 +333,12 @@ def fit_groups(
         if not isinstance(choice, str):
             message = f"{argument} must be a name (str), got {choice!r} of type {type(choice).__name__}"
             raise InputError(message)
-    table: pd.DataFrame = _driver(engine, fitter).execute(["fit_table"], inputs)["fit_table"]
-    return table
+    if not isinstance(return_metadata, bool):
+        message = f"return_metadata must be True or False, got {return_metadata!r}"
+        raise InputError(message)
+    outputs = ["fit_table", "fit_record"] if return_metadata else ["fit_table"]
+    results = _driver(engine, fitter).execute(outputs, inputs)
+    return (results["fit_table"], results["fit_record"]) if return_metadata else results["fit_table"]
 
 
 @cache
@@ -326,34 +347,13 @@ def _driver(engine: str, fitter: str) -> GroupByDriver:
     return GroupByDriver(engine=engine, fitter=fitter)
 
 
-def fit_metadata(table: pd.DataFrame) -> dict[str, Any]:
-    """How a fit table came to be.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Result of :func:`fit_groups`.
-
-    Returns
-    -------
-    dict
-        Plain JSON: ``inputs`` by name, ``fitter``, ``engine``, ``n_rows``, ``left_out_rows`` by reason, ``versions``,
-        ``seconds``.
-
-    Raises
-    ------
-    InputError
-        If the table carries none; pandas keeps ``attrs`` through most methods, but not through ``merge``.
-
-    Examples
-    --------
-    >>> import gbr_dag
-    >>> table = gbr_dag.fit_groups(gbr_dag.load_flights(), by="origin", targets="arr_delay")
-    >>> gbr_dag.fit_metadata(table)["left_out_rows"]["target missing or infinite: arr_delay"]
-    9430
-    """
+def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
+    """The fit table in the kind of the caller's frame, with all that is known of how it came to be."""
     record = getattr(table, "attrs", {}).get("gbr_dag")
-    if record is None:
-        message = "table carries no metadata of a fit; give the table that fit_groups returned (merge drops them)"
-        raise InputError(message)
-    return dict(record)
+    out = table if frame is None else in_kind_of(frame, table, keys=arguments["by"])
+    return out if record is None else with_metadata(out, _completed_record(record, found))
+
+
+def _completed_record(record: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the seconds of the run and the versions of the libraries that the frame is of."""
+    return {**record, **found, "versions": {**record.get("versions", {}), **found.get("versions", {})}}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.drivers.arguments import check_columns, checked_names, checked_weights
+from gbr_dag.drivers.arguments import checked_frame, checked_names, checked_weights
 from gbr_dag.errors import DataWarning, InputError
+from gbr_dag.frames import column_names, in_kind_of, working_frame
 from gbr_dag.graph.checks import suggestion
 from gbr_dag.naming import coefficient_names, covariance_columns
 from gbr_dag.nodes.design import design, response
@@ -23,23 +24,23 @@ Names = Union[str, Sequence[str]]
 
 
 def predictions(
-    frame: pd.DataFrame,
-    table: pd.DataFrame,
+    frame: Any,
+    table: Any,
     *,
     by: Names,
     targets: Names,
     predictors: Names = (),
     weights: Optional[Union[str, npt.ArrayLike]] = None,
     suffix: str = "",
-) -> pd.DataFrame:
+) -> Any:
     """Fitted value, its error, residual and pull of every row, from the fits of the row's group.
 
     Parameters
     ----------
-    frame : pandas.DataFrame (n_rows,)
+    frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
         Rows to predict, not necessarily those that were fitted; any index.
-    table : pandas.DataFrame (n_groups,)
-        Result of :func:`fit_groups`, keys as columns.
+    table : pandas.DataFrame, polars.DataFrame or pyarrow.Table (n_groups,)
+        Result of :func:`fit_groups`, keys as columns; not necessarily of the frame's kind.
     by, targets, predictors : str or sequence of str
         As they were given to the fit.
     weights : str or array-like (n_rows,), optional
@@ -49,10 +50,11 @@ def predictions(
 
     Returns
     -------
-    pandas.DataFrame (n_rows, 4 * n_targets)
-        With the frame's index, for target t: ``t_prediction``, ``t_prediction_err`` (standard error of the fitted
-        value, not of a single row), ``t_residual`` = t - prediction, ``t_pull`` = sqrt(w) residual / rms, each with the
-        suffix. NaN where the group was not fitted or a value is missing. An aliased predictor adds nothing.
+    pandas.DataFrame, polars.DataFrame or pyarrow.Table (n_rows, 4 * n_targets)
+        Of the frame's kind, rows in its order and with its index; for target t: ``t_prediction``,
+        ``t_prediction_err`` (standard error of the fitted value, not of a single row), ``t_residual`` = t - prediction,
+        ``t_pull`` = sqrt(w) residual / rms, each with the suffix. NaN where the group was not fitted or a value is
+        missing. An aliased predictor adds nothing.
 
     Raises
     ------
@@ -84,11 +86,11 @@ def predictions(
     """
     by, targets = checked_names("by", by), checked_names("targets", targets)
     predictors = checked_names("predictors", predictors)
-    check_columns(frame, {"by": by, "targets": targets, "predictors": predictors})
+    given = frame
+    frame = checked_frame(given, {"by": by, "targets": targets, "predictors": predictors}, weights)
     row_weights = raw_weights(frame, checked_weights(frame, weights))
-    if not isinstance(table, pd.DataFrame):
-        message = f"table must be the pandas.DataFrame that fit_groups gave, got {type(table).__name__}"
-        raise InputError(message)
+    columns_of_table = column_names(table, "table")
+    table = working_frame(table, columns_of_table, keys=set(by).intersection(columns_of_table))
     intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
@@ -104,10 +106,11 @@ def predictions(
         "residual": left,
         "pull": pull(left, row_weights, rms, row_bin),
     }
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {f"{target}_{name}{suffix}": part[:, i] for i, target in enumerate(targets) for name, part in parts.items()},
         index=frame.index,
     )
+    return in_kind_of(given, rows)
 
 
 def _required(table: pd.DataFrame, by: Sequence[str], names: list[list[str]]) -> FloatArray:

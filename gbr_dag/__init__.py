@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gbr_dag.datasets import load_flights
-    from gbr_dag.drivers.groupby import GroupByDriver, fit_groups, fit_metadata
+    from gbr_dag.drivers.groupby import GroupByDriver, fit_groups
+    from gbr_dag.drivers.metadata import fit_metadata
     from gbr_dag.drivers.predictions import predictions
     from gbr_dag.errors import (
         CycleError,
@@ -67,7 +68,7 @@ _MODULE_OF = {
     "UnknownNameError": "gbr_dag.errors",
     "explain_status": "gbr_dag.tables",
     "fit_groups": "gbr_dag.drivers.groupby",
-    "fit_metadata": "gbr_dag.drivers.groupby",
+    "fit_metadata": "gbr_dag.drivers.metadata",
     "load_flights": "gbr_dag.datasets",
     "predictions": "gbr_dag.drivers.predictions",
 }

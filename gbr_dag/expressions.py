@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gbr_dag.errors import InputError
+from gbr_dag.frames import NULLS_MARK
 from gbr_dag.graph.checks import suggestion
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -83,6 +84,18 @@ def _checked_expression(text: str, columns: Iterable[str]) -> ast.expr:
     return tree
 
 
+def expression_columns(text: str, columns: Iterable[Any]) -> tuple[str, ...]:
+    """Columns that an expression names, each once.
+
+    Raises
+    ------
+    InputError
+        If the expression cannot be read, or names what is not there exactly once.
+    """
+    tree = _checked_expression(text, [name for name in columns if isinstance(name, str)])
+    return tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
+
+
 def expression_values(text: str, frame: pd.DataFrame) -> pd.Series:
     """Value of an expression on every row, a Series of length n_rows in the frame's order.
 
@@ -94,7 +107,7 @@ def expression_values(text: str, frame: pd.DataFrame) -> pd.Series:
     tree = _checked_expression(text, [name for name in frame.columns if isinstance(name, str)])
     try:
         value = _value(tree, frame)
-    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
         message = (
             f"expression {text!r} cannot be evaluated: {error}; comparisons joined by & or | need parentheses,"
             " as in (a > 1) & (b < 2)"
@@ -120,7 +133,7 @@ def _refuse_foreign(node: ast.AST, text: str) -> None:
 
 def _value(node: ast.AST, frame: pd.DataFrame) -> Any:
     if isinstance(node, ast.Name):
-        return frame[node.id]
+        return _mixable(frame[node.id])
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.UnaryOp):
@@ -140,10 +153,29 @@ def _value(node: ast.AST, frame: pd.DataFrame) -> Any:
 def _comparison(node: ast.Compare, frame: pd.DataFrame) -> Any:
     """A chain such as ``0 < x < 5`` is the conjunction of its links."""
     values = [_value(operand, frame) for operand in (node.left, *node.comparators)]
-    links = [_COMPARE[type(op)](left, right) for op, left, right in zip(node.ops, values, values[1:])]
+    links = [
+        _null_where_missing(_mixable(_COMPARE[type(op)](left, right)), left, right, nulls=NULLS_MARK in frame.attrs)
+        for op, left, right in zip(node.ops, values, values[1:])
+    ]
     result = links[0]
     for link in links[1:]:
         result = result & link
+    return result
+
+
+def _mixable(value: Any) -> Any:
+    """Conditions of Arrow as pandas' own: the two cannot be joined by & and |."""
+    return value.astype("boolean") if isinstance(value, pd.Series) and str(value.dtype) == "bool[pyarrow]" else value
+
+
+def _null_where_missing(result: Any, *operands: Any, nulls: bool) -> Any:
+    """Let the comparison with a null category or date be null: pandas has no such dtypes, and calls it unequal."""
+    if nulls:
+        for operand in operands:
+            if isinstance(operand, pd.Series) and (
+                isinstance(operand.dtype, pd.CategoricalDtype) or operand.dtype.kind in "mM"
+            ):
+                result = result.astype("boolean").mask(operand.isna())
     return result
 
 

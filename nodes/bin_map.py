@@ -82,10 +82,6 @@ def bin_rows__numba(bin_map: BinMap) -> BinRows:
     return BinRows(*counting_sort(bin_map.row_bin, bin_map.n_bins))
 
 
-def _is_dense(cell_ids: CellIds) -> bool:
-    return cell_ids.span <= max(_DENSE_CELLS_PER_ROW * len(cell_ids.ids), 1024)
-
-
 def _places(coordinates: BinCoordinates, cell_ids: CellIds, cells: IntArray) -> list[IntArray]:
     """Codes of the cells, key by key."""
     if cell_ids.members is not None:

@@ -24,6 +24,7 @@ LONGEST_MODULE = 400
 HEAVY = (
     "hamilton",
     "matplotlib",
+    "narwhals",
     "networkx",
     "numba",
     "numpy",

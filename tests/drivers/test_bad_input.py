@@ -119,8 +119,11 @@ def test_an_unknown_keyword_is_refused(frame):
 def test_other_frames_are_refused_with_the_way_out(frame):
     import pyarrow as pa
 
-    with pytest.raises(gbr_dag.InputError, match=r"must be a pandas\.DataFrame, got pyarrow\.Table.*\.to_pandas\(\)"):
-        fit(pa.Table.from_pandas(frame))
+    accepted = r"frame must be a pandas\.DataFrame, polars\.DataFrame, polars\.LazyFrame or pyarrow\.Table"
+    batch = pa.RecordBatch.from_pandas(frame)
+    for other, text in ((batch, r"got pyarrow\.RecordBatch; .*\.to_pandas\(\)"), ([1], "got list"), ({}, "got dict")):
+        with pytest.raises(gbr_dag.InputError, match=rf"{accepted}, {text}"):
+            fit(other)
 
 
 def test_a_column_that_is_there_twice_is_refused(frame):
