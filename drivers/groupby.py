@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tolerance, compared
 from gbr_dag.errors import InputError
 from gbr_dag.graph import Driver, Plan
 from gbr_dag.graph.checks import checked_outputs, checked_values
@@ -102,6 +103,7 @@ class GroupByDriver(Driver):
     ) -> None:
         super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
         self._fitter = fitter
+        self._extension = (self._modules[len(NODES) :], replace)
         self._idle: set[str] = set()
 
     def execute(
@@ -145,6 +147,58 @@ class GroupByDriver(Driver):
         completed, idle = self._completed(names, inputs, overrides)
         plan = super().plan(names, completed, {**idle, **(overrides or {})})
         return replace(plan, kept=tuple(name for name in plan.kept if name not in idle))
+
+    def compare(
+        self,
+        inputs: Mapping[str, Any],
+        left: Mapping[str, str],
+        right: Mapping[str, str],
+        *,
+        outputs: Iterable[str] = ("fit_table",),
+        tolerance: float = 1e-9,
+    ) -> Comparison:
+        """Run two configurations on the same inputs and find the first node, and group in it, where they differ.
+
+        Parameters
+        ----------
+        inputs : mapping of str to object
+            As in :meth:`execute`.
+        left, right : mapping of str to str
+            ``engine`` and ``fitter`` of each side; what is not given is this driver's.
+        outputs : sequence of str, default ("fit_table",)
+            Whatever these need and both graphs have is compared.
+        tolerance : float, default 1e-9
+            Largest relative difference that is let pass.
+
+        Returns
+        -------
+        Comparison
+            Its ``equal`` is true when nothing differs that counts; the rules stand there.
+
+        Raises
+        ------
+        UnknownNameError
+            If a key or value of a configuration, or an output, is unknown.
+        InputError
+            If an argument breaks its rule.
+
+        Examples
+        --------
+        >>> import gbr_dag
+        >>> inputs = {"frame": gbr_dag.load_flights(), "by": "origin", "targets": "arr_delay"}
+        >>> driver = gbr_dag.GroupByDriver()
+        >>> driver.compare(inputs, {"engine": "reference"}, {"engine": "numpy"}).equal
+        True
+        """
+        modules, replaced = self._extension
+
+        def configured(config: Mapping[str, str]) -> GroupByDriver:
+            return GroupByDriver(**config, modules=modules, replace=replaced, progress=self._progress)
+
+        names = checked_outputs(self._graph, outputs)
+        completed, _ = self._completed(names, inputs, None)
+        configs = checked_configs(self._graph.config, left, right)
+        return compared(configured, configs, names, completed, checked_tolerance(tolerance))
 
     def report(self) -> pd.DataFrame:
         """Steps of the last run; see :meth:`gbr_dag.Driver.report`. Diagnostics not asked for do not show."""
@@ -315,36 +369,3 @@ def fit_groups(
 def _driver(engine: str, fitter: str) -> GroupByDriver:
     """One graph a combination: building it takes longer than fitting a thousand groups."""
     return GroupByDriver(engine=engine, fitter=fitter)
-
-
-def fit_metadata(table: pd.DataFrame) -> dict[str, Any]:
-    """How a fit table came to be.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Result of :func:`fit_groups`.
-
-    Returns
-    -------
-    dict
-        Plain JSON: ``inputs`` by name, ``fitter``, ``engine``, ``n_rows``, ``left_out_rows`` by reason, ``versions``,
-        ``seconds``.
-
-    Raises
-    ------
-    InputError
-        If the table carries none; pandas keeps ``attrs`` through most methods, but not through ``merge``.
-
-    Examples
-    --------
-    >>> import gbr_dag
-    >>> table = gbr_dag.fit_groups(gbr_dag.load_flights(), by="origin", targets="arr_delay")
-    >>> gbr_dag.fit_metadata(table)["left_out_rows"]["target missing or infinite: arr_delay"]
-    9430
-    """
-    record = getattr(table, "attrs", {}).get("gbr_dag")
-    if record is None:
-        message = "table carries no metadata of a fit; give the table that fit_groups returned (merge drops them)"
-        raise InputError(message)
-    return dict(record)

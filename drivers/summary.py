@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from rich.table import Table
 
-from gbr_dag.drivers.groupby import fit_metadata
+from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.tables import explain_status
 
 
