@@ -66,7 +66,7 @@ def group_positions(inputs: Mapping[str, Any], group: Mapping[str, Any]) -> IntA
         same &= (keys[name] == value).to_numpy(dtype=bool, na_value=False)
     found = np.flatnonzero(same)
     if len(found) != 1:
-        words = ", ".join(f"{name}={value!r}" for name, value in group.items())
+        words = ", ".join(f"{name}={value}" for name, value in group.items())
         message = f"frame has no row with {words}; give the frame that was fitted"
         raise InputError(message)
     return np.flatnonzero(out["bin_map"].row_bin == found[0])

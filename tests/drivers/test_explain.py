@@ -86,17 +86,18 @@ def test_every_row_of_the_group_has_its_reason(frame):
 
 
 def test_fitted_values_pulls_and_leverages_are_those_of_statsmodels(frame, engine):
-    """rtol 1e-6: statsmodels' pseudo-inverse on predictors shifted by hand, offset 1.7e9 before."""
+    """atol 1e-6: the rounding of the intercept, which predictors at 1.7e9 make that large; leverages are free of it."""
     table = fitted(frame, weights="w", engine=engine)
     rows = gbr_dag.explain(table, KEY, frame).rows
     for target in MODEL["targets"]:
         used = rows[rows[f"{target}_used"]]
         design = sm.add_constant(used[["x", "z"]] - used[["x", "z"]].mean())
         fit = sm.WLS(used[target], design, weights=used["weight"]).fit()
-        np.testing.assert_allclose(used[f"{target}_fitted"], fit.fittedvalues, rtol=1e-6)
-        np.testing.assert_allclose(used[f"{target}_residual"], fit.resid, rtol=1e-5)
-        np.testing.assert_allclose(used[f"{target}_pull"], fit.wresid / np.sqrt(fit.scale), rtol=1e-5)
-        np.testing.assert_allclose(used[f"{target}_leverage"], fit.get_influence().hat_matrix_diag, rtol=1e-6)
+        np.testing.assert_allclose(used[f"{target}_fitted"], fit.fittedvalues, atol=2e-6)
+        np.testing.assert_allclose(used[f"{target}_residual"], fit.resid, atol=2e-6)
+        np.testing.assert_allclose(used[f"{target}_pull"], fit.wresid / np.sqrt(fit.scale), atol=2e-5)
+        hat_diagonal = np.sum(fit.model.wexog * fit.model.pinv_wexog.T, axis=1)
+        np.testing.assert_allclose(used[f"{target}_leverage"], hat_diagonal, rtol=1e-9)
         assert rows.loc[~rows[f"{target}_used"], f"{target}_leverage"].isna().all()
 
 
@@ -122,7 +123,7 @@ def test_a_group_without_a_fit_has_rows_too(frame):
 
 
 def test_arrays_have_to_be_given_again(frame):
-    weights, mask = frame["w"].to_numpy(), frame["z"].to_numpy() < 1.0
+    weights, mask = frame["w"].to_numpy(), frame["z"].to_numpy() < 1.5
     table = fitted(frame, weights=weights, selection=mask)
     with pytest.raises(gbr_dag.InputError, match=r"weights were given to the fit as array of 200 values.* again"):
         gbr_dag.explain(table, KEY, frame, selection=mask)
@@ -140,7 +141,7 @@ def test_another_frame_or_other_arguments_are_refused(frame):
     table = fitted(frame, weights="w")
     with pytest.raises(gbr_dag.InputError, match=r"frame must be the one that was fitted \(200 rows\), got 199"):
         gbr_dag.explain(table, KEY, frame.iloc[1:])
-    with pytest.raises(gbr_dag.InputError, match=r"frame has no row with g=2, h='b'"):
+    with pytest.raises(gbr_dag.InputError, match=r"frame has no row with g=2, h=b"):
         gbr_dag.explain(table, KEY, frame.assign(h="a"))
     with pytest.raises(gbr_dag.InputError, match=r"weights of the fit were 'w', got others"):
         gbr_dag.explain(table, KEY, frame, weights=frame["w"])
@@ -149,7 +150,7 @@ def test_another_frame_or_other_arguments_are_refused(frame):
     with pytest.raises(gbr_dag.InputError, match="frame must be a pandas"):
         gbr_dag.explain(table, KEY, frame.to_dict())
     with pytest.raises(gbr_dag.InputError, match="no metadata"):
-        gbr_dag.explain(table.merge(table[["g", "h"]]), KEY)
+        gbr_dag.explain(pd.DataFrame(table.to_dict()), KEY)
     with pytest.raises(gbr_dag.InputError, match="column 'y_rms' is not there"):
         gbr_dag.explain(table.drop(columns="y_rms"), KEY)
 
@@ -180,8 +181,8 @@ def test_values_that_never_stand_together_name_close_groups():
     with pytest.raises(gbr_dag.InputError, match=r"close ones: g=2, h='a'; g=5, h='b'") as caught:
         gbr_dag.explain(table, (5, "a"))
     assert "g=5, h='a'" in str(caught.value)
-    with pytest.raises(gbr_dag.InputError, match="several|2 rows for the key"):
-        doubled = table.loc[[0, 0]]
+    doubled = table.loc[[0, 0]]
+    with pytest.raises(gbr_dag.InputError, match="2 rows for the key"):
         gbr_dag.explain(doubled, (1, "a"))
 
 
