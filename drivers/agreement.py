@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from gbr_dag.drivers.leaves import Leaf
 from gbr_dag.nodes.diagnostics import promised_accuracy
-from gbr_dag.tables import Coefficients, Factors, FloatArray, IntArray
+from gbr_dag.tables import Coefficients, Columns, Factors, FloatArray, IntArray
 from gbr_dag.triangles import triangle_of
 
 _OF_THE_DESIGN = frozenset(
-    {"values", "unit_covariance", "conditioning", "condition", "syy", "sse", "chi2", "r_squared", "mad"}
+    {"values", "unit_covariance", "conditioning", "condition", "syy", "r_squared", "mad"}
     | {"row_prediction", "residual"}
 )
 """Quantities that a small SSE/Syy does not limit on the scale that they are judged by."""
@@ -55,7 +55,11 @@ class Agreement:
             size = np.fmax(size, 1.0)
         if leaf.quantity in self.natural:
             natural = self._placed(self.natural[leaf.quantity], leaf, 0.0)
-            size = np.fmax(size, natural.reshape(natural.shape + (1,) * (size.ndim - natural.ndim)))
+            natural = natural.reshape(natural.shape + (1,) * (size.ndim - natural.ndim))
+            if leaf.quantity == "row_prediction_error":
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    natural = natural**2 / size  # what cancels is the sum of the variances' terms
+            size = np.fmax(size, natural)
         return size * 2.0 if leaf.quantity in _SQUARED else size
 
     def tolerances(self, leaf: Leaf) -> npt.NDArray[np.float64]:
@@ -70,8 +74,8 @@ class Agreement:
 
     def _placed(self, per_fit: FloatArray, leaf: Leaf, none: float) -> FloatArray:
         """Numbers of the fits laid over a leaf: the table's column, or the fit of every row (``none`` without)."""
-        if leaf.place:
-            per_fit = per_fit[(slice(None), *leaf.place[: per_fit.ndim - 1])]
+        for number in leaf.place[: per_fit.ndim - 1]:
+            per_fit = per_fit[:, number]
         if leaf.axis != "row":
             return per_fit
         padded = np.concatenate([per_fit, np.full((1, *per_fit.shape[1:]), none)])
@@ -125,7 +129,10 @@ def _natural(side: Mapping[str, Any], factors: tuple[Factors, ...]) -> dict[str,
     natural["unit_covariance"] = _crossed(fit.of_targets(fit.unit_covariance))
     if side.get("covariance") is not None:
         natural["covariance"] = _crossed(side["covariance"])
-        natural["row_prediction_error"] = np.sqrt(side["covariance"][:, :, 0, 0])
+        if "row_prediction_error" in side:
+            natural["row_prediction_error"] = _reach(
+                side["covariance"], side["design"], side["bin_map"].row_bin, factors
+            )
     if side.get("confidence_bounds") is not None:
         natural["low"] = natural["high"] = np.fmax(values, np.abs(side["confidence_bounds"]).max(axis=0))
     if side.get("rms") is not None:
@@ -154,6 +161,19 @@ def _block_scales(block: Factors, fit: Coefficients) -> tuple[FloatArray, FloatA
     inherited = np.sum(np.abs(block.mean_hi[:, None, :p]) * largest, axis=2)
     own = np.fmax(np.fmax(np.abs(block.mean_hi[:, p:]), s_y / np.sqrt(total)), inherited)
     return squares, size, np.concatenate([own[:, :, None], slopes], axis=2)
+
+
+def _reach(covariance: FloatArray, design: Columns, row_bin: IntArray, factors: tuple[Factors, ...]) -> FloatArray:
+    """Sum of every coefficient's error times the largest size of its column in the group, (n_bins, t)."""
+    deviation = np.nan_to_num(np.sqrt(np.einsum("gtmm->gtm", covariance)))
+    sizes = [np.ones(len(covariance))] * int(factors[0].intercept)
+    for column in design:
+        size = np.zeros(len(covariance))
+        inside = (row_bin >= 0) & np.isfinite(column)
+        np.maximum.at(size, row_bin[inside], np.abs(column[inside]).astype(np.float64))
+        sizes.append(size)
+    reach: FloatArray = np.einsum("gtm,mg->gt", deviation, np.array(sizes))
+    return reach
 
 
 def _crossed(covariance: FloatArray) -> FloatArray:

@@ -67,7 +67,7 @@ class Comparison:
     otherwise 0. Sums of squares and covariances may differ by twice as much as their roots.
 
     The tolerance of a fit is never below twice :func:`gbr_dag.nodes.diagnostics.promised_accuracy`, the smaller
-    one of the two sides: each may be off by that much. Coefficients, fitted values and sums of squares go by the
+    one of the two sides: each may be off by that much. Coefficients, fitted values and residuals go by the
     collinearity q alone, the others by min(q, SSE/Syy). Where neither side promises anything (ILL_CONDITIONED,
     NEARLY_EXACT) differences stand in ``uncounted`` and do not count. Nodes that only one graph has stand in
     ``not_comparable``, with the numbering of cells, which only has to have the same order. All values of both runs
@@ -197,7 +197,8 @@ def _differences(
     """Fields of a comparison that tell of differences; grows ``omitted``."""
     layout = _layout(place.inputs, len(place.keys))
     uncounted: list[dict[str, Any]] = []
-    largest, first = 0.0, {}
+    largest = 0.0
+    first: dict[str, Any] = {}
     for node in nodes:
         fitted = agreement if "coefficients" in _origins(graph, node) else None
         pairs = list(pairs_of(node, (sides[0][node], sides[1][node]), layout, fitted, tolerance, omitted))

@@ -92,16 +92,19 @@ def _refusal(table: pd.DataFrame, wanted: Mapping[str, Any], matches: Mapping[st
 def _nearest(column: pd.Series, value: Any) -> Any:
     """The value that is nearest as a number, or else as text."""
     values = column.drop_duplicates().tolist()[:_MOST_CANDIDATES]
-    orderable = [other for other in values if isinstance(other, Real)]
-    if isinstance(value, Real) and orderable:
-        return min(orderable, key=lambda other: abs(other - value))
+    if _all_numbers([*values, value]):
+        return min(values, key=lambda other: abs(other - value))
     near = get_close_matches(str(value), [str(other) for other in values], n=1, cutoff=0.0)
     return next(other for other in values if str(other) == near[0])
 
 
+def _all_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, Real) for value in values)
+
+
 def _close(column: pd.Series, value: Any) -> str:
     values = column.drop_duplicates().tolist()[:_MOST_CANDIDATES]
-    if isinstance(value, Real) and all(isinstance(other, Real) for other in values):
+    if _all_numbers([*values, value]):
         near = sorted(values, key=lambda other: abs(other - value))[:3]
         return f"; close ones: {', '.join(map(repr, near))}"
     guess = suggestion(value, [str(other) for other in values])

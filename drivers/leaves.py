@@ -105,7 +105,7 @@ def leaves(node: str, value: Any, layout: Layout) -> dict[str, Leaf]:
             box = np.empty((), dtype=object)
             box[()] = part
             # objects without an equality of their own differ between any two runs
-            has_equality = part is None or type(part).__eq__ is not object.__eq__
+            has_equality = part is None or any("__eq__" in vars(kind) for kind in type(part).__mro__[:-1])
             leaf = Leaf(box, comparable=has_equality and path not in _OF_THE_CONFIG)
         found[path[len(node) :].lstrip(".")] = leaf
     return found

@@ -161,6 +161,26 @@ def test_a_float32_table_is_compared_as_such(inputs):
     assert compared({**inputs, "dtype": "float32"}, tolerance=0.0).equal
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_designs_at_the_limits_of_the_accuracy_agree_too(seed):
+    """Offsets to 1e6, scales and weights over 6 decades, collinear predictors, nearly exact fits."""
+    rng = np.random.default_rng(seed)
+    n, p = 400, 1 + seed % 4
+    frame = pd.DataFrame({"g": rng.integers(0, 80, size=n), "w": 10 ** rng.uniform(-3, 3, size=n)})
+    columns = rng.normal(size=(n, p))
+    columns[:, -1] += columns[:, 0] * 10 ** rng.uniform(0, 7)
+    predictors = [f"x{j}" for j in range(p)]
+    frame[predictors] = (columns + 10 ** rng.uniform(-1, 6, size=p)) * 10 ** rng.uniform(-3, 3, size=p)
+    frame["y"] = columns.sum(axis=1) + 10 ** rng.uniform(-6, 1) * rng.normal(size=n) + 1e4
+    frame["t"] = rng.integers(0, 3, size=n).astype(float)
+    model = {"by": "g", "targets": ["y", "t"], "predictors": predictors, "weights": "w"}
+    outputs = ["fit_table", "row_prediction_error", "pull"]
+    comparison = compared(
+        {"frame": frame, **model, "diagnostics": EVERYTHING[:-1], "intercept": seed != 3}, outputs=outputs
+    )
+    assert comparison.equal, str(comparison)
+
+
 @pytest.mark.parametrize(
     ("other", "equal"),
     [("row_bin.astype(np.int32)", True), ("np.where(row_bin == 3, 4, row_bin)", False)],
