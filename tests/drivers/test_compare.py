@@ -10,6 +10,7 @@ import pytest
 
 import gbr_dag
 from gbr_dag.drivers.agreement import relative_difference
+from gbr_dag.drivers.leaves import Layout
 from gbr_dag.nodes import reference
 
 REFERENCE, NUMPY = {"engine": "reference"}, {"engine": "numpy"}
@@ -31,7 +32,7 @@ def inputs() -> dict[str, object]:
 
 @pytest.fixture
 def wrong_fit(monkeypatch):
-    """Change the reference's fit of the sixth group it takes (they come sorted by key)."""
+    """Change the reference's fits of the sixth and the ninth group it takes (they come sorted by key)."""
 
     def install(change) -> None:
         right, calls = reference._fit, []
@@ -39,7 +40,7 @@ def wrong_fit(monkeypatch):
         def fit(*arguments):
             calls.append(arguments)
             result = right(*arguments)
-            if len(calls) == 6:
+            if len(calls) in {6, 9}:
                 change(result)
             return result
 
@@ -120,7 +121,7 @@ def test_a_missing_value_is_a_difference(inputs, wrong_fit):
 
 def test_fits_without_a_promise_are_listed_but_do_not_count(inputs, wrong_fit):
     frame = inputs["frame"]
-    frame.loc[frame["g"] == 2, "z"] = frame["x"] * 1e-3 + 1e-10 * frame["z"]  # q of about 1e-14
+    frame.loc[frame["g"] < 6, "z"] = frame["x"] * 1e-3 + 1e-10 * frame["z"]  # q of about 1e-14
     wrong_fit(lambda fit: np.multiply(fit.values[0, 1:], 1.01, out=fit.values[0, 1:]))
     comparison = compared(inputs, outputs=["fit_status", "coefficients"])
     group = gbr_dag.fit_groups(**inputs).loc[5]
@@ -245,6 +246,13 @@ def test_missing_keys_are_the_drivers_own(inputs):
 def test_requests_that_break_a_rule_are_refused(inputs, left, right, options, words):
     with pytest.raises(gbr_dag.GbrDagError, match=words):
         gbr_dag.GroupByDriver().compare(inputs, left, right, **options)
+
+
+def test_axes_of_one_length_are_told_by_the_node():
+    layout = Layout(n_rows=3, n_bins=3, n_targets=1, columns={})
+    assert layout.leaf("row_weights", np.ones(3), "").axis == "row"
+    assert layout.leaf("target_blocks[0]", np.ones(3), "").axis == "row"
+    assert layout.leaf("entries", np.ones(3), "").axis == "group"
 
 
 def test_relative_differences():

@@ -115,6 +115,15 @@ def test_leverages_sum_up_to_the_rank(frame, intercept):
     assert rows["y_leverage"].notna().sum() == explanation.values["y_n_used"]
 
 
+def test_a_predictor_lost_in_the_rounding_of_its_offset_has_no_leverage(frame):
+    """rtol 1e-9: nothing but the intercept is left."""
+    frame["x"] = 1e16 + 2.0 * (np.arange(len(frame)) % 2)
+    table = gbr_dag.fit_groups(frame, by="g", targets="y", predictors="x")
+    explanation = gbr_dag.explain(table, 2, frame)
+    assert "rank deficient" in explanation.status["y"]
+    np.testing.assert_allclose(explanation.rows["y_leverage"], 1 / len(explanation.rows), rtol=1e-9)
+
+
 def test_a_group_without_a_fit_has_rows_too(frame):
     table = fitted(frame, weights="w", min_entries=1000)
     rows = gbr_dag.explain(table, KEY, frame).rows
