@@ -69,9 +69,10 @@ class Comparison:
     The tolerance of a fit is never below twice :func:`gbr_dag.nodes.diagnostics.promised_accuracy`, the smaller
     one of the two sides: each may be off by that much. Coefficients, fitted values and residuals go by the
     collinearity q alone, the others by min(q, SSE/Syy). Where neither side promises anything (ILL_CONDITIONED,
-    NEARLY_EXACT) differences stand in ``uncounted`` and do not count. Nodes that only one graph has stand in
-    ``not_comparable``, with the numbering of cells, which only has to have the same order. All values of both runs
-    are held in memory, and one more factorisation gives the scales.
+    NEARLY_EXACT) differences stand in ``uncounted`` and do not count. Numbers of cells and codes of keys need only have
+    the same order. Nodes that only one graph has stand in ``not_comparable``, and so do factors, which the coefficients
+    are made from, and the engine's name. All values of both runs are held in memory, and one more factorisation gives
+    the scales.
 
     Examples
     --------
@@ -182,7 +183,8 @@ def compared(
         factors = witness.execute(["bin_factors"], inputs)["bin_factors"]
         agreement = agreement_of(sides, factors, place.row_bin, tolerance)
     found = _differences(plans[0].graph, common, sides, place, agreement, tolerance, omitted)
-    return Comparison((names[0], names[1]), tolerance, common, omitted, **found)
+    seen = tuple(node for node in common if node not in omitted)
+    return Comparison((names[0], names[1]), tolerance, seen, omitted, **found)
 
 
 def _differences(

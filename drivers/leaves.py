@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.columns import is_numeric, numeric_values
-from gbr_dag.tables import Coefficients, TargetBlock
+from gbr_dag.tables import Coefficients, Factors, TargetBlock
 
 QUANTITIES = {
     "coefficient_values": "values",
@@ -104,9 +104,11 @@ def leaves(node: str, value: Any, layout: Layout) -> dict[str, Leaf]:
         else:
             box = np.empty((), dtype=object)
             box[()] = part
-            # objects without an equality of their own differ between any two runs
+            # objects without an equality of their own differ between any two runs; how a factor splits means into hi
+            # and lo, or what its noise pivots are, is an engine's own affair: the coefficients show whether it is right
             has_equality = part is None or any("__eq__" in vars(kind) for kind in type(part).__mro__[:-1])
-            leaf = Leaf(box, comparable=has_equality and path not in _OF_THE_CONFIG)
+            comparable = has_equality and path not in _OF_THE_CONFIG and not isinstance(part, Factors)
+            leaf = Leaf(box, comparable=comparable)
         found[path[len(node) :].lstrip(".")] = leaf
     return found
 
@@ -125,7 +127,7 @@ def _parts(path: str, column: str, value: Any) -> Iterator[tuple[str, str, Any]]
             part = getattr(value, field.name)
             spread = field.name in {"unit_covariance", "count", "rank", "conditioning"}
             yield from _parts(f"{path}.{field.name}", "", value.of_targets(part) if spread else part)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+    elif dataclasses.is_dataclass(value) and not isinstance(value, (type, Factors)):
         for field in dataclasses.fields(value):
             yield from _parts(f"{path}.{field.name}", "", getattr(value, field.name))
     elif isinstance(value, Mapping):

@@ -220,6 +220,15 @@ def test_objects_that_cannot_be_compared_are_listed(inputs):
     comparison = with_node("thing", "by", "object()", "object()").compare(inputs, NUMPY, REFERENCE, outputs=["thing"])
     assert comparison.equal
     assert comparison.not_comparable["thing"] == "every configuration has its own"
+    assert comparison.nodes_compared == ()
+
+
+def test_factors_are_the_engines_own(inputs):
+    comparison = gbr_dag.GroupByDriver().compare(inputs, {}, {}, tolerance=0)
+    assert comparison.equal
+    assert comparison.largest == 0.0
+    assert {"bin_factors", "reduced_factors"} <= set(comparison.not_comparable)
+    assert "coefficients" in comparison.nodes_compared
 
 
 def test_missing_keys_are_the_drivers_own(inputs):
