@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tolerance, compared
+from gbr_dag.drivers.idle import idle_nodes
 from gbr_dag.drivers.metadata import with_metadata
 from gbr_dag.errors import InputError
 from gbr_dag.frames import in_kind_of, library_versions
@@ -52,17 +54,6 @@ NODES = (
     result,
 )
 """The modules of the group-by graph, in the way of the data."""
-
-_DIAGNOSTIC_NODES = {
-    "covariance": "covariance",
-    "confidence": "confidence_bounds",
-    "pvalues": "p_values",
-    "mad": "mad",
-    "r_squared": "r_squared",
-    "condition": "condition",
-    "chi2": "chi2",
-}
-"""Nodes of the table that run only when their diagnostic is asked for; errors and rms cost nothing beside the fit."""
 
 
 class GroupByDriver(Driver):
@@ -111,6 +102,7 @@ class GroupByDriver(Driver):
     ) -> None:
         super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
         self._fitter, self._engine = fitter, engine
+        self._extension = (self._modules[len(NODES) :], replace)
         self._idle: set[str] = set()
 
     def execute(
@@ -159,6 +151,58 @@ class GroupByDriver(Driver):
         plan = super().plan(names, completed, {**idle, **(overrides or {})})
         return replace(plan, kept=tuple(name for name in plan.kept if name not in idle))
 
+    def compare(
+        self,
+        inputs: Mapping[str, Any],
+        left: Mapping[str, str],
+        right: Mapping[str, str],
+        *,
+        outputs: Iterable[str] = ("fit_table",),
+        tolerance: float = 1e-9,
+    ) -> Comparison:
+        """Run two configurations on the same inputs and find the first node, and group in it, where they differ.
+
+        Parameters
+        ----------
+        inputs : mapping of str to object
+            As in :meth:`execute`.
+        left, right : mapping of str to str
+            ``engine`` and ``fitter`` of each side; what is not given is this driver's.
+        outputs : sequence of str, default ("fit_table",)
+            Whatever these need and both graphs have is compared.
+        tolerance : float, default 1e-9
+            Largest relative difference that is let pass.
+
+        Returns
+        -------
+        Comparison
+            Its ``equal`` is true when nothing differs that counts; the rules stand there.
+
+        Raises
+        ------
+        UnknownNameError
+            If a key or value of a configuration, or an output, is unknown.
+        InputError
+            If an argument breaks its rule.
+
+        Examples
+        --------
+        >>> import gbr_dag
+        >>> inputs = {"frame": gbr_dag.load_flights(), "by": "origin", "targets": "arr_delay"}
+        >>> driver = gbr_dag.GroupByDriver()
+        >>> driver.compare(inputs, {"engine": "reference"}, {"engine": "numpy"}).equal
+        True
+        """
+        modules, replaced = self._extension
+
+        def configured(config: Mapping[str, str]) -> GroupByDriver:
+            return GroupByDriver(**config, modules=modules, replace=replaced, progress=self._progress)
+
+        names = checked_outputs(self._graph, outputs)
+        completed, _ = self._completed(names, inputs, None)
+        configs = checked_configs(self._graph.config, left, right)
+        return compared(configured, configs, names, completed, checked_tolerance(tolerance))
+
     def report(self) -> pd.DataFrame:
         """Steps of the last run; see :meth:`gbr_dag.Driver.report`. Diagnostics not asked for do not show."""
         steps = super().report()
@@ -173,16 +217,7 @@ class GroupByDriver(Driver):
         """
         overrides = checked_values("overrides", overrides)
         completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter, engine=self._engine)
-        unasked = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in completed["diagnostics"]}
-        reached: set[str] = set()
-        queue = list(outputs)
-        for name in queue:
-            if name in reached or name not in self._graph.nodes or name in overrides:
-                continue
-            reached.add(name)
-            needs = {need.name for need in self._graph.nodes[name].needs}
-            queue.extend(needs - unasked if name == "target_columns" else needs)
-        return completed, dict.fromkeys(unasked - reached - set(overrides))
+        return completed, dict.fromkeys(idle_nodes(self._graph, outputs, completed, overrides))
 
 
 def fit_groups(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gbr_dag.datasets import load_flights
+    from gbr_dag.drivers.comparison import Comparison
+    from gbr_dag.drivers.explanation import Explanation, explain
     from gbr_dag.drivers.groupby import GroupByDriver, fit_groups
     from gbr_dag.drivers.metadata import fit_metadata
     from gbr_dag.drivers.predictions import predictions
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from gbr_dag.tables import FitStatus, explain_status
 
 __all__ = [
+    "Comparison",
     "CycleError",
     "DataWarning",
     "Driver",
     "DuplicateNameError",
+    "Explanation",
     "FitStatus",
     "GbrDagError",
     "GraphError",
@@ -43,6 +47,7 @@ __all__ = [
     "Plan",
     "UnknownNameError",
     "__version__",
+    "explain",
     "explain_status",
     "fit_groups",
     "fit_metadata",
@@ -53,10 +58,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "Comparison": "gbr_dag.drivers.comparison",
     "CycleError": "gbr_dag.errors",
     "DataWarning": "gbr_dag.errors",
     "Driver": "gbr_dag.graph",
     "DuplicateNameError": "gbr_dag.errors",
+    "Explanation": "gbr_dag.drivers.explanation",
     "FitStatus": "gbr_dag.tables",
     "GbrDagError": "gbr_dag.errors",
     "GraphError": "gbr_dag.errors",
@@ -66,6 +73,7 @@ _MODULE_OF = {
     "MissingInputError": "gbr_dag.errors",
     "Plan": "gbr_dag.graph",
     "UnknownNameError": "gbr_dag.errors",
+    "explain": "gbr_dag.drivers.explanation",
     "explain_status": "gbr_dag.tables",
     "fit_groups": "gbr_dag.drivers.groupby",
     "fit_metadata": "gbr_dag.drivers.metadata",

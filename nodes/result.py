@@ -121,7 +121,7 @@ def fit_table(
     bin_table: BinTable,
     entries: IntArray,
     target_columns: dict[str, npt.NDArray[Any]],
-    bin_medians: FloatArray,
+    bin_medians: Optional[FloatArray],
     medians: Sequence[str],
     suffix: str,
     dtype: str,
@@ -130,7 +130,8 @@ def fit_table(
     """One row a group, sorted by key: keys, the targets' columns, medians, ``n_rows``; ``attrs`` hold the record."""
     columns: dict[str, Any] = {name: bin_table.keys[name] for name in bin_table.keys}
     columns.update(target_columns)
-    columns.update({f"{name}{suffix}": bin_medians[:, i].astype(dtype) for i, name in enumerate(medians)})
+    if bin_medians is not None:
+        columns.update({f"{name}{suffix}": bin_medians[:, i].astype(dtype) for i, name in enumerate(medians)})
     columns[f"n_rows{suffix}"] = entries
     table = pd.DataFrame(columns)
     table.attrs["gbr_dag"] = fit_record

@@ -14,7 +14,7 @@ from gbr_dag.tables import BinMap, BinRows, FloatArray, IntArray, TargetBlock
 
 @config.when_in(engine=["numpy", "reference"])
 def bin_medians__pandas(
-    frame: pd.DataFrame, medians: Sequence[str], bin_map: BinMap, row_weights: FloatArray, weighted_medians: bool
+    frame: pd.DataFrame, medians: Sequence[str], bin_map: BinMap, row_weights: Optional[FloatArray], weighted_medians: bool
 ) -> FloatArray:
     """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
 
@@ -28,7 +28,7 @@ def bin_medians__pandas(
 
 @config.when(engine="numba")
 def bin_medians__numba(
-    frame: pd.DataFrame, medians: Sequence[str], bin_rows: BinRows, row_weights: FloatArray, weighted_medians: bool
+    frame: pd.DataFrame, medians: Sequence[str], bin_rows: BinRows, row_weights: Optional[FloatArray], weighted_medians: bool
 ) -> FloatArray:
     """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
 
@@ -54,7 +54,7 @@ def mad__pandas(
     residual: FloatArray,
     target_blocks: tuple[TargetBlock, ...],
     bin_map: BinMap,
-    row_weights: FloatArray,
+    row_weights: Optional[FloatArray],
     weighted_medians: bool,
 ) -> FloatArray:
     """Median absolute deviation of the residuals from their median over the rows used, (n_bins, t), unscaled.
@@ -77,7 +77,7 @@ def mad__numba(
     residual: FloatArray,
     target_blocks: tuple[TargetBlock, ...],
     bin_rows: BinRows,
-    row_weights: FloatArray,
+    row_weights: Optional[FloatArray],
     weighted_medians: bool,
 ) -> FloatArray:
     """Median absolute deviation of the residuals from their median over the rows used, (n_bins, t), unscaled.

@@ -1,0 +1,172 @@
+"""The rows behind one group's fits: which serve, why the others do not, what each contributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.drivers.groupby import GroupByDriver
+from gbr_dag.errors import InputError
+from gbr_dag.nodes.selection import ROW_REASONS
+from gbr_dag.tables import BoolArray, Coefficients, FloatArray, IntArray
+
+_ARRAYS = {"weights": r"array of \d+ values", "selection": r"mask of \d+ rows"}
+"""What the metadata say of arrays in place of their values."""
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The rows as the caller sees them, and for each target why they serve or not, strings (n_rows,)."""
+
+    frame: pd.DataFrame
+    reasons: Mapping[str, npt.NDArray[np.object_]]
+
+
+def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selection: Any) -> dict[str, Any]:
+    """Checked arguments of the fit behind a table: those in its metadata, and arrays given again.
+
+    Raises
+    ------
+    InputError
+        If arrays are missing or differ from what was fitted, or the frame has another number of rows.
+    """
+    inputs = dict(record["inputs"])
+    columns = frame.columns if isinstance(frame, pd.DataFrame) else ()
+    for name, given in (("weights", weights), ("selection", selection)):
+        kept = inputs[name]
+        was_array = isinstance(kept, str) and re.fullmatch(_ARRAYS[name], kept) is not None and kept not in columns
+        if was_array and (given is None or isinstance(given, str)):
+            message = f"{name} were given to the fit as {kept}, which the table does not hold; give {name}= again"
+            raise InputError(message)
+        if not was_array and given is not None and not (isinstance(given, str) and given == kept):
+            message = f"{name} of the fit were {kept!r}, got others; leave {name} out"
+            raise InputError(message)
+        inputs[name] = given if was_array else kept
+    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"])
+    if len(frame) != record["n_rows"]:
+        message = f"frame must be the one that was fitted ({record['n_rows']} rows), got {len(frame)} rows"
+        raise InputError(message)
+    return checked
+
+
+def group_positions(inputs: Mapping[str, Any], group: Mapping[str, Any]) -> IntArray:
+    """Positions of all rows with the group's key, selected or not."""
+    asked = {"frame": inputs["frame"], "by": inputs["by"]}
+    out = GroupByDriver(progress=False).execute(["bin_table", "bin_map"], asked)
+    keys = out["bin_table"].keys
+    same = np.ones(len(keys), dtype=bool)
+    for name, value in group.items():
+        same &= (keys[name] == value).to_numpy(dtype=bool, na_value=False)
+    found = np.flatnonzero(same)
+    if len(found) != 1:
+        words = ", ".join(f"{name}={value}" for name, value in group.items())
+        message = f"frame has no row with {words}; give the frame that was fitted"
+        raise InputError(message)
+    return np.flatnonzero(out["bin_map"].row_bin == found[0])
+
+
+def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[str, Any]) -> GroupRows:
+    """Every row with its weight, reasons, fitted values, residuals, pulls and leverages."""
+    alone = {name: value for name, value in inputs.items() if name != "frame"}
+    alone.update(frame=inputs["frame"].iloc[positions], medians=(), diagnostics=("rms",), suffix="")
+    alone["absolute_weights"] = False
+    for name in _ARRAYS:
+        if isinstance(inputs[name], np.ndarray):
+            alone[name] = inputs[name][positions]
+    fitted = GroupByDriver(engine=record["engine"], fitter=record["fitter"], progress=False)
+    fits = fitted.execute(["coefficients", "row_prediction", "residual", "pull"], alone)
+    plain = GroupByDriver(progress=False)
+    rows = plain.execute(["design", "response", "raw_weights", "row_reasons", "target_blocks"], alone)
+    frame = pd.DataFrame(index=alone["frame"].index)
+    frame["position"] = positions
+    for name, column in zip(inputs["predictors"], rows["design"]):
+        frame[_free(name, frame)] = column
+    frame[_free("weight", frame)] = rows["raw_weights"]
+    used = {target: block.rows for block in rows["target_blocks"] for target in block.targets}
+    reasons = {}
+    for i, target in enumerate(inputs["targets"]):
+        reasons[target] = _reasons(rows["row_reasons"], used[i], inputs["missing"])
+        parts = {
+            "": rows["response"][i],
+            "_used": used[i],
+            "_reason": reasons[target],
+            "_fitted": fits["row_prediction"][:, i],
+            "_residual": fits["residual"][:, i],
+            "_pull": fits["pull"][:, i],
+            "_leverage": _leverage(plain, alone, rows, used[i], fits["coefficients"], i),
+        }
+        for ending, values in parts.items():
+            frame[_free(f"{target}{ending}", frame)] = values
+    return GroupRows(frame, reasons)
+
+
+def row_counts(rows: GroupRows, targets: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Rows by reason for each target, the used ones first, then in the order of the reasons."""
+    order = [*ROW_REASONS, *_TARGET_REASONS.values()]
+    counts = {target: pd.Series(rows.reasons[target]).value_counts() for target in targets}
+    return {
+        target: {reason: int(found[reason]) for reason in order if reason in found} for target, found in counts.items()
+    }
+
+
+_TARGET_REASONS = {"per_target": "target missing or infinite", "any": "one of the targets missing or infinite"}
+"""Why a row that could serve does not, by the fit's ``missing``."""
+
+
+def _reasons(codes: npt.NDArray[np.int8], used: BoolArray, missing: str) -> npt.NDArray[np.object_]:
+    words = np.array(ROW_REASONS, dtype=object)[codes]
+    words[(codes == 0) & ~used] = _TARGET_REASONS[missing]
+    return words
+
+
+def _free(name: str, frame: pd.DataFrame) -> str:
+    while name in frame:
+        name += "_"
+    return name
+
+
+def _leverage(
+    driver: GroupByDriver,
+    inputs: Mapping[str, Any],
+    rows: Mapping[str, Any],
+    used: BoolArray,
+    coefficients: Coefficients,
+    target: int,
+) -> FloatArray:
+    """Share that a row's own value has in its fitted value, (n_rows,): w x' (X'WX)^-1 x of rows used, else NaN.
+
+    Made of the kept predictors, centred when there is an intercept: about the origin the rounding error would be
+    1e-16 (offset / scatter)^2.
+    """
+    nothing = np.full(len(used), np.nan)
+    first_slope = int(inputs["intercept"])
+    kept = ~np.isnan(coefficients.values[0, target, first_slope:])
+    if not coefficients.of_targets(coefficients.fitted)[0, target]:
+        return nothing
+    if not kept.any() and not first_slope:
+        return np.where(used, 0.0, nothing)
+    columns = [column.astype(np.float64) for column, keep in zip(rows["design"], kept) if keep]
+    if first_slope:
+        columns = [column - column[used].mean() for column in columns]
+    model = {
+        **inputs,
+        "targets": (inputs["targets"][target],),
+        "predictors": tuple(np.array(inputs["predictors"], dtype=object)[kept]),
+    }
+    weights = np.where(used, rows["raw_weights"], 0.0)
+    reasons = np.where(used, 0, 1).astype(np.int8)
+    stand_ins = {
+        "design": tuple(columns),
+        "row_weights": weights,
+        "row_reasons": reasons,
+        "error_scale": np.ones((1, 1)),
+    }
+    error = driver.execute(["row_prediction_error"], model, stand_ins)["row_prediction_error"][:, 0]
+    return np.where(used, weights * error**2, nothing)
