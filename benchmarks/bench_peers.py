@@ -122,6 +122,7 @@ def _in_turns(sources: dict[Peer, Any], scenario: Scenario, turns: int) -> dict[
 def main(arguments: Optional[list[str]] = None) -> None:
     """Run from the command line."""
     options = _options(arguments)
+    busy = report.busy_note()
     names = options.scenarios or (QUICK if options.quick else FULL)
     chosen = [SCENARIOS[name] for name in names]
     timings = [timing for scenario in chosen for timing in measure(scenario, options.engine, options.turns)]
@@ -133,7 +134,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
         if "G3" in names:
             peak = peak_bytes(SCENARIOS["G3"], options.engine) if can_measure_memory() else None
     tables = [report.table(timings), report.goals_table(verdicts(timings, peak)), report.compile_line(compiled)]
-    stamp = report.environment()
+    stamp = report.environment() + busy
     text = "\n\n".join(part for part in [*tables, f"{stamp}; `{_command(options)}`."] if part)
     print(text)
     if options.picture:

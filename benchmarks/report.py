@@ -79,6 +79,12 @@ def environment() -> str:
     return f"{machine}, Python {platform.python_version()}, {versions}, commit {_commit()}"
 
 
+def busy_note() -> str:
+    """What to say of the machine's other work, which slows whoever uses several threads most; empty if there is none."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return f", other work beside (load average {load:.1f} at the start)" if load > 0.5 else ""
+
+
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -144,6 +144,13 @@ def test_quick_run_from_the_command_line(tmp_path, capsys):
     assert text.splitlines()[1] in capsys.readouterr().out
 
 
+def test_other_work_on_the_machine_is_told(monkeypatch):
+    monkeypatch.setattr(report.os, "getloadavg", lambda: (1.74, 0.0, 0.0), raising=False)
+    assert report.busy_note() == ", other work beside (load average 1.7 at the start)"
+    monkeypatch.setattr(report.os, "getloadavg", lambda: (0.2, 9.0, 9.0), raising=False)
+    assert report.busy_note() == ""
+
+
 def test_an_unknown_scenario_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench_peers.main(["--scenarios", "G1,G9"])
