@@ -17,7 +17,7 @@ help:
 	@echo 'make lint         format, rules, spelling'
 	@echo 'make types        mypy on the installed wheel'
 	@echo 'make test-oldest  every test on Python 3.9'
-	@echo 'make bench        speed against peers: 10 minutes, writes table and picture'
+	@echo 'make bench        speed against peers, full sizes: writes table and picture'
 	@echo 'make bench-quick  speed against peers, small sizes'
 	@echo 'make clean        remove environments, builds and caches'
 

@@ -80,7 +80,7 @@ def environment() -> str:
 
 
 def busy_note() -> str:
-    """What to say of the machine's other work, which slows whoever uses several threads most; empty if there is none."""
+    """Words for other work on the machine, which slows those with several threads most; empty if there is none."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return f", other work beside (load average {load:.1f} at the start)" if load > 0.5 else ""
 
