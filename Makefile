@@ -9,7 +9,7 @@ BIN := .venv/bin
 BIN39 := .venv39/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-oldest bench-quick clean
+.PHONY: help demo test lint types test-oldest bench bench-quick clean
 
 help:
 	@echo 'make demo         set up .venv, fit the flights, draw the pictures'
@@ -17,6 +17,7 @@ help:
 	@echo 'make lint         format, rules, spelling'
 	@echo 'make types        mypy on the installed wheel'
 	@echo 'make test-oldest  every test on Python 3.9'
+	@echo 'make bench        speed against peers, full sizes: writes table and picture'
 	@echo 'make bench-quick  speed against peers, small sizes'
 	@echo 'make clean        remove environments, builds and caches'
 
@@ -41,7 +42,10 @@ types: .venv/.with-lint
 test-oldest: .venv39/.with-test
 	$(BIN39)/python -m pytest $(PYTEST_FLAGS)
 
-bench-quick: .venv/.with-test
+bench: .venv/.with-bench
+	$(BIN)/python benchmarks/bench_peers.py --readme README.md --picture docs/peers.png
+
+bench-quick: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --quick
 
 clean:

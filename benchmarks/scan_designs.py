@@ -23,7 +23,7 @@ from tests.oracles.accuracy import BEYOND, TIERS, EngineFit, Verdict, judge
 from tests.oracles.designs import Design, random_designs
 from tests.oracles.exact import ExactFit, exact_fit
 
-ENGINES = ("reference", "numpy")
+ENGINES = ("reference", "numpy", "numba")
 
 
 @dataclass(frozen=True)

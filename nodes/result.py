@@ -62,7 +62,7 @@ def target_columns(
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
                 raise ValueError(message)
             chosen: npt.NDArray[Any] = np.moveaxis(values, 0, -1)[(i, *column.place)]
-            columns[column.name] = chosen.astype(dtype) if chosen.dtype.kind == "f" else chosen
+            columns[column.name] = chosen.astype(dtype, copy=False) if chosen.dtype.kind == "f" else chosen
     return columns
 
 
