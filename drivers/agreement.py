@@ -148,7 +148,7 @@ def _block_scales(block: Factors, fit: Coefficients) -> tuple[FloatArray, FloatA
     target has no scatter but the rounding of its size, which stands in for it.
     """
     p, targets = block.n_predictors, list(block.targets)
-    scatter = np.sum(triangle_of(block.pivots, block.unit_rows) ** 2, axis=1)
+    scatter = np.sum(triangle_of(block) ** 2, axis=1)
     total = np.where(block.count > 0, block.sum_weights, np.nan)[:, None]
     squares = scatter[:, p:] + block.sum_weights[:, None] * block.mean_hi[:, p:] ** 2
     s_y = np.sqrt(np.where(fit.constant[:, targets], squares, scatter[:, p:]))

@@ -267,7 +267,9 @@ def _checked_threads(threads: Any) -> Optional[int]:
     if threads is None:
         return None
     if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or threads < 1:
-        message = f"threads must be an integer of at least 1, or None for NUMBA_NUM_THREADS or all cores, got {threads!r}"
+        message = (
+            f"threads must be an integer of at least 1, or None for NUMBA_NUM_THREADS or all cores, got {threads!r}"
+        )
         raise InputError(message)
     return int(threads)
 

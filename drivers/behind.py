@@ -49,7 +49,7 @@ def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selecti
             message = f"{name} of the fit were {kept!r}, got others; leave {name} out"
             raise InputError(message)
         inputs[name] = given if was_array else kept
-    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"])
+    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"], engine=record["engine"])
     if len(frame) != record["n_rows"]:
         message = f"frame must be the one that was fitted ({record['n_rows']} rows), got {len(frame)} rows"
         raise InputError(message)
@@ -82,7 +82,7 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
             alone[name] = inputs[name][positions]
     fitted = GroupByDriver(engine=record["engine"], fitter=record["fitter"], progress=False)
     fits = fitted.execute(["coefficients", "row_prediction", "residual", "pull"], alone)
-    plain = GroupByDriver(progress=False)
+    plain = GroupByDriver(engine="numpy", progress=False)
     rows = plain.execute(["design", "response", "raw_weights", "row_reasons", "target_blocks"], alone)
     frame = pd.DataFrame(index=alone["frame"].index)
     frame["position"] = positions

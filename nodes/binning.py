@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import every_row, is_every_row, is_numeric, numeric_values
+from gbr_dag.columns import is_every_row, is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.graph.backend import config
 from gbr_dag.graph.sizes import bytes_estimate
@@ -141,14 +141,18 @@ def _comparable(column: pd.Series) -> Any:
 
 
 def _is_dense(coordinates: BinCoordinates) -> bool:
-    """Whether a table over all cells of the grid is worth its memory, and the memory is there."""
+    """Whether a table over all cells of the grid is worth its memory, and can be had."""
     n_cells = 1
     for span in coordinates.spans:
         n_cells *= span
-    if n_cells > min(max(_CELLS_PER_ROW * len(coordinates.codes[0]), 1024), 2**31 - 2):
-        return False
+    most = min(max(_CELLS_PER_ROW * len(coordinates.codes[0]), 1024), 2**31 - 2)
+    return n_cells <= most and _grid_fits(n_cells)
+
+
+def _grid_fits(n_cells: int) -> bool:
+    """Whether there is memory for the counts and the bins of all cells."""
     try:
-        np.empty(2 * n_cells, dtype=np.int64)  # the counts and the bins of the cells
+        np.empty(2 * n_cells, dtype=np.int64)
     except MemoryError:
         return False
     return True
@@ -160,9 +164,9 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     ids, span = np.zeros(len(coordinates.codes[0]) if rows is None else len(rows), dtype=np.int64), 1
     for codes, low, width in zip(coordinates.codes, coordinates.lows, coordinates.spans):
         if span * width > _LARGEST_SPAN:
-            ids, occurring = _ranks(ids)
-            span = len(occurring)
-        ids = ids * width
+            ranks, occurring = _ranks(ids)
+            ids, span = ranks.astype(np.int64), len(occurring)
+        ids *= width
         ids += (codes if rows is None else codes[rows]).astype(np.int64) - low
         span *= width
     ranks, cells = _ranks(ids)

@@ -7,7 +7,7 @@ number of the design and not with its square, as with Householder QR of centred 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from gbr_dag.graph.backend import config
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.nodes.rank import TOLERANCE
 from gbr_dag.row_reasons import ROW_REASONS, warn_of_negative_weights
-from gbr_dag.tables import BinMap, BoolArray, Coefficients, Columns, Factors, IntArray
+from gbr_dag.tables import BinMap, BoolArray, Coefficients, Columns, Factors, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ def coefficients__numba(
     bin_map: BinMap,
     predictors: Sequence[str],
     targets: Sequence[str],
+    weights: Optional[Union[str, FloatArray]],
     threads: Optional[int],
 ) -> Coefficients:
     """Coefficients of every bin and target, with the unit covariance and the sums of squares behind their errors.
@@ -162,7 +163,8 @@ def coefficients__numba(
         columns = {**dict(zip(predictors, design)), **dict(zip(targets, response))}
         used = (bin_map.row_bin >= 0) & (raw_weights > 0.0)
         suspects = {_words(name, predictors): column for name, column in columns.items() if name in odd}
-        check_magnitudes({**suspects, "weights": raw_weights}, used)
+        weights_words = f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"
+        check_magnitudes({**suspects, weights_words: raw_weights}, used)
     return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
 
 

@@ -41,9 +41,8 @@ def keyed_rows(frame: pd.DataFrame, by: Sequence[str]) -> BoolArray:
             continue
         present = column.notna().to_numpy()
         if is_numeric(column.dtype) and column.dtype.kind == "f":
-            present &= ~np.isnan(
-                numeric_values(column)
-            )  # Arrow and nullable columns can hold NaN beside missing values
+            # Arrow and nullable columns can hold NaN beside missing values
+            present = present & ~np.isnan(numeric_values(column))
         if not present.all():
             keyed = keyed & present
     return keyed
@@ -58,7 +57,7 @@ def usable_rows(selected_rows: BoolArray, keyed_rows: BoolArray) -> BoolArray:
 
 @bytes_estimate(lambda frame, weights: 0 if weights is None else 8 * len(frame))
 def raw_weights(frame: pd.DataFrame, weights: Optional[Union[str, FloatArray]]) -> npt.NDArray[Any]:
-    """Weights as the caller gave them, (n_rows,) in their own dtype, NaN where missing; without weights a broadcast one."""
+    """Weights as the caller gave them, (n_rows,) in their own dtype, NaN where missing; ones without weights."""
     if weights is None:
         return np.broadcast_to(1.0, len(frame))
     if isinstance(weights, str):

@@ -14,7 +14,11 @@ from gbr_dag.tables import BinMap, BinRows, FloatArray, IntArray, TargetBlock
 
 @config.when_in(engine=["numpy", "reference"])
 def bin_medians__pandas(
-    frame: pd.DataFrame, medians: Sequence[str], bin_map: BinMap, row_weights: Optional[FloatArray], weighted_medians: bool
+    frame: pd.DataFrame,
+    medians: Sequence[str],
+    bin_map: BinMap,
+    row_weights: Optional[FloatArray],
+    weighted_medians: bool,
 ) -> FloatArray:
     """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
 
@@ -28,7 +32,11 @@ def bin_medians__pandas(
 
 @config.when(engine="numba")
 def bin_medians__numba(
-    frame: pd.DataFrame, medians: Sequence[str], bin_rows: BinRows, row_weights: Optional[FloatArray], weighted_medians: bool
+    frame: pd.DataFrame,
+    medians: Sequence[str],
+    bin_rows: BinRows,
+    row_weights: Optional[FloatArray],
+    weighted_medians: bool,
 ) -> FloatArray:
     """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
 

@@ -14,7 +14,7 @@ MOST_PREDICTORS, MOST_TARGETS = 4, 3
 
 FOLDER = Path(__file__).parent / "straight"
 
-_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets. Written by gbr_dag/kernels/generator.py."""
+_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 

@@ -55,7 +55,7 @@ def test_keys_of_every_kind(kind, others):
     assert table["key"].tolist() == expected
     assert table["key"].dtype == frame["key"].dtype
     means = {value: frame["y"][(frame["key"] == value).fillna(False).to_numpy(dtype=bool)].mean() for value in expected}
-    assert table["y_intercept"].tolist() == list(means.values())
+    np.testing.assert_allclose(table["y_intercept"], list(means.values()), rtol=4e-16)  # the last bit is the engine's
     assert table.index.equals(pd.RangeIndex(len(expected)))
 
 

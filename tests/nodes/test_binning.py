@@ -1,29 +1,65 @@
-"""Coordinates, cells, bins and their rows, each node called alone."""
+"""Coordinates, cells, bins and their rows, each node called alone, compiled or not."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gbr_dag.nodes.bin_map import bin_map, bin_rows__argsort, bin_rows__numba, bin_table, entries
-from gbr_dag.nodes.binning import bin_coordinates, cell_ids
-from gbr_dag.tables import BinCoordinates, CellIds
+from gbr_dag.columns import every_row
+from gbr_dag.nodes import bin_map, binning
+from gbr_dag.tables import BinCoordinates, BinMap, BinTable, CellIds
+
+
+@dataclass(frozen=True)
+class Binning:
+    """What the nodes give, one after the other."""
+
+    coordinates: BinCoordinates
+    cells: CellIds
+    table: BinTable
+    map: BinMap
+    entries: np.ndarray
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def way(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def binned(frame: pd.DataFrame, by: tuple[str, ...], way: str, usable: np.ndarray | None = None) -> Binning:
+    usable = every_row(len(frame)) if usable is None else usable
+    if way == "numpy":
+        coordinates = binning.bin_coordinates__numpy(frame, by, usable)
+        cells = binning.cell_ids__numpy(coordinates)
+        counts = bin_map.cell_counts__numpy(cells)
+        table = bin_map.bin_table(frame, by, coordinates, cells, counts)
+        map_ = bin_map.bin_map__numpy(cells, table)
+    else:
+        coordinates = binning.bin_coordinates__numba(frame, by, usable, 2)
+        cells = binning.cell_ids__numba(coordinates, 2)
+        counts = bin_map.cell_counts__numba(cells, 2)
+        table = bin_map.bin_table(frame, by, coordinates, cells, counts)
+        map_ = bin_map.bin_map__numba(cells, table, 2)
+    return Binning(coordinates, cells, table, map_, bin_map.entries(table, counts))
 
 
 @pytest.mark.parametrize("spread", [1, 10**9], ids=["dense", "sparse"])
-def test_bins_are_the_sorted_cells_with_their_rows(spread):
-    ids = CellIds(np.array([4, -1, 0, 4, 2, 0, 4]) * spread, 5 * spread)
-    ids.ids[1] = -1
-    frame = pd.DataFrame({"key": [40, 99, 0, 40, 20, 0, 40]}, index=list("abcdefg"))
-    table = bin_table(frame, ("key",), ids)
-    assert table.keys["key"].tolist() == [0, 20, 40]
-    assert table.cells.tolist() == [0, 2 * spread, 4 * spread]
-    map_ = bin_map(ids, table)
-    assert map_.row_bin.tolist() == [2, -1, 0, 2, 1, 0, 2]
-    counts = entries(map_)
-    assert counts.tolist() == [2, 1, 3]
-    for rows in (bin_rows__argsort(map_, counts), bin_rows__numba(map_)):
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint64", "int16"])
+def test_bins_are_the_sorted_cells_with_their_rows(way, spread, dtype):
+    if spread > 1 and dtype == "int16":
+        spread = 3000
+    keys = np.array([4, 1, 0, 4, 2, 0, 4]) * spread
+    frame = pd.DataFrame({"key": keys.astype(dtype)}, index=list("abcdefg"))
+    found = binned(frame, ("key",), way, np.array([True, False, True, True, True, True, True]))
+    assert (found.cells.members is None) == (spread == 1)
+    assert found.table.keys["key"].tolist() == [0, 2 * spread, 4 * spread]
+    assert found.table.keys["key"].dtype == dtype
+    assert found.map.row_bin.tolist() == [2, -1, 0, 2, 1, 0, 2]
+    assert found.entries.tolist() == [2, 1, 3]
+    for rows in (bin_map.bin_rows__argsort(found.map, found.entries), bin_map.bin_rows__numba(found.map)):
         assert rows.offsets.tolist() == [0, 2, 3, 6]
         assert rows.rows.tolist() == [2, 5, 4, 0, 3, 6]
 
@@ -32,33 +68,59 @@ def test_bins_are_the_sorted_cells_with_their_rows(spread):
 def test_rows_are_sorted_for_every_width_of_the_bin_number(n_bins):
     """The sort runs on the narrowest integers that hold the bin numbers and the -1 of rows left out."""
     rng = np.random.default_rng(n_bins)
-    row_bin = np.append(rng.integers(-1, n_bins, size=500), [n_bins - 1, -1])
-    map_ = bin_map(CellIds(row_bin, n_bins), bin_table(pd.DataFrame({"k": row_bin}), ("k",), CellIds(row_bin, n_bins)))
-    rows = bin_rows__argsort(map_, entries(map_))
-    compiled = bin_rows__numba(map_)
+    map_ = BinMap(np.append(rng.integers(-1, n_bins, size=500), [n_bins - 1, -1]), n_bins)
+    rows = bin_map.bin_rows__argsort(map_, np.bincount(map_.row_bin + 1, minlength=n_bins + 1)[1:])
+    compiled = bin_map.bin_rows__numba(map_)
     np.testing.assert_array_equal(compiled.rows, rows.rows)
     np.testing.assert_array_equal(compiled.offsets, rows.offsets)
     bins = map_.row_bin[rows.rows]
     assert (bins >= 0).all()
     assert (np.diff(bins) >= 0).all()
-    assert len(rows.rows) == np.count_nonzero(row_bin >= 0)
+    assert len(rows.rows) == np.count_nonzero(map_.row_bin >= 0)
     assert (np.diff(rows.rows)[np.diff(bins) == 0] > 0).all()
 
 
-def test_coordinates_leave_out_rows_and_order_values():
-    frame = pd.DataFrame({"a": [3.0, -0.0, np.nan, 0.0], "b": pd.Categorical(["y", "x", "x", "y"], ["y", "x", "z"])})
-    coordinates = bin_coordinates(frame, ("a", "b"), np.array([True, True, False, True]))
-    assert [codes.tolist() for codes in coordinates.codes] == [[1, 0, -1, 0], [0, 1, -1, 0]]
-    assert coordinates.spans == (2, 3)
+def test_coordinates_order_values_and_look_at_rows_present_only(way):
+    frame = pd.DataFrame({"a": [3.0, -0.0, np.nan, 0.0], "b": pd.Categorical(["y", "x", "z", "y"], ["y", "x", "z"])})
+    frame["c"] = [7, 8, 10**15, 7]
+    coordinates = binned(frame, ("a", "b", "c"), way, np.array([True, True, False, True])).coordinates
+    places = [np.asarray(codes)[[0, 1, 3]] - low for codes, low in zip(coordinates.codes, coordinates.lows)]
+    assert [place.tolist() for place in places] == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    assert coordinates.spans == (2, 2, 2)
+    assert coordinates.codes[2] is not None
+    assert np.shares_memory(coordinates.codes[2], frame["c"].to_numpy())
 
 
-def test_cells_keep_the_order_when_their_span_overflows():
+def test_cells_keep_the_order_when_their_span_overflows(way):
     rng = np.random.default_rng(0)
-    codes = tuple(rng.integers(0, 2**40, size=300) for _ in range(4))
-    codes = tuple(np.where(np.arange(300) % 7 == 0, -1, code) for code in codes)
-    ids = cell_ids(BinCoordinates(codes, (2**40,) * 4))
-    present = ids.ids >= 0
-    assert present.sum() == 300 - 43
-    order = np.lexsort([code[present] for code in codes[::-1]])
-    assert (np.diff(ids.ids[present][order]) > 0).all()
-    assert ids.ids.max() < ids.span
+    names = ("a", "b", "c", "d")
+    frame = pd.DataFrame({name: rng.integers(-(2**61), 2**61, size=300) for name in names})
+    usable = np.arange(300) % 7 > 0
+    found = binned(frame, names, way, usable)
+    assert (found.map.row_bin[~usable] == -1).all()
+    expected = frame[usable].sort_values(list(names), ignore_index=True)
+    pd.testing.assert_frame_equal(found.table.keys, expected)
+    pd.testing.assert_frame_equal(
+        found.table.keys.iloc[found.map.row_bin[usable]].reset_index(drop=True), frame[usable].reset_index(drop=True)
+    )
+
+
+@pytest.mark.parametrize("ends", [(-(2**62), 2**62), (-(2**63), 2**63 - 1), (2**62 - 1, 2**62)])
+def test_keys_at_the_ends_of_the_integers(way, ends):
+    frame = pd.DataFrame({"key": np.array([ends[1], ends[0], ends[1]], dtype=np.int64), "other": [1, 0, 1]})
+    found = binned(frame, ("key", "other"), way)
+    assert found.table.keys["key"].tolist() == list(ends)
+    assert found.map.row_bin.tolist() == [1, 0, 1]
+
+
+def test_a_grid_that_does_not_fit_into_memory_is_not_made(way, monkeypatch):
+    frame = pd.DataFrame({"key": [5, 3, 9, 3]})
+    expected = binned(frame, ("key",), way)
+    assert expected.cells.members is None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(binning, "_grid_fits", lambda n_cells: False)
+        found = binned(frame, ("key",), way)
+    assert found.cells.members is not None
+    pd.testing.assert_frame_equal(found.table.keys, expected.table.keys)
+    np.testing.assert_array_equal(found.map.row_bin, expected.map.row_bin)

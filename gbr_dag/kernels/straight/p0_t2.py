@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 0 predictors, 2 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 0 predictors, 2 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 1 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 1 predictors, 1 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -151,7 +151,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[2, b] = r[8]
         out[3, b] = s1
         constant[0, b] = s1 <= (32.0 * precision[1]) ** 2 * size1
-        out[4, b] = 1.0 / weight + g0**2 * e0
+        out[4, b] = 1.0 / weight + g0 ** 2 * e0
         out[5, b] = -(g0 * e0)
         out[6, b] = -(g0 * e0)
         out[7, b] = e0

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 1 predictors, 2 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 1 predictors, 2 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -189,7 +189,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[5, b] = r[12]
         out[7, b] = s2
         constant[1, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
-        out[8, b] = 1.0 / weight + g0**2 * e0
+        out[8, b] = 1.0 / weight + g0 ** 2 * e0
         out[9, b] = -(g0 * e0)
         out[10, b] = -(g0 * e0)
         out[11, b] = e0

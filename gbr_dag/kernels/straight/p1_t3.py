@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 1 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 1 predictors, 3 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -229,7 +229,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[8, b] = r[16]
         out[11, b] = s3
         constant[2, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[12, b] = 1.0 / weight + g0**2 * e0
+        out[12, b] = 1.0 / weight + g0 ** 2 * e0
         out[13, b] = -(g0 * e0)
         out[14, b] = -(g0 * e0)
         out[15, b] = e0

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 2 predictors, 1 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -204,7 +204,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[3, b] = r[13]
         out[4, b] = s2
         constant[0, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
-        out[5, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1
+        out[5, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
         out[6, b] = -(g0 * e0 + v01 * g1 * e1)
         out[8, b] = -(g0 * e0 + v01 * g1 * e1)
         out[9, b] = e0 + v01 * v01 * e1

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 2 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 2 predictors, 2 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -252,7 +252,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[7, b] = r[18]
         out[9, b] = s3
         constant[1, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[10, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1
+        out[10, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
         out[11, b] = -(g0 * e0 + v01 * g1 * e1)
         out[13, b] = -(g0 * e0 + v01 * g1 * e1)
         out[14, b] = e0 + v01 * v01 * e1

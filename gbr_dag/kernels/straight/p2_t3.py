@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 2 predictors, 3 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -298,7 +298,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[11, b] = r[23]
         out[14, b] = s4
         constant[2, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
-        out[15, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1
+        out[15, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
         out[16, b] = -(g0 * e0 + v01 * g1 * e1)
         out[18, b] = -(g0 * e0 + v01 * g1 * e1)
         out[19, b] = e0 + v01 * v01 * e1

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 3 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 3 predictors, 1 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -266,7 +266,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[4, b] = r[19]
         out[5, b] = s3
         constant[0, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[6, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2
+        out[6, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
         out[7, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[10, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[11, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 3 predictors, 2 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 3 predictors, 2 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -322,7 +322,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[9, b] = r[25]
         out[11, b] = s4
         constant[1, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
-        out[12, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2
+        out[12, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
         out[13, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[16, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[17, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 3 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 3 predictors, 3 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -376,7 +376,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[14, b] = r[31]
         out[17, b] = s5
         constant[2, b] = s5 <= (32.0 * precision[5]) ** 2 * size5
-        out[18, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2
+        out[18, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
         out[19, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[22, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
         out[23, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2

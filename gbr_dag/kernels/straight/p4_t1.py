@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 1 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 4 predictors, 1 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -335,7 +335,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[5, b] = r[26]
         out[6, b] = s4
         constant[0, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
-        out[7, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2 + g3**2 * e3
+        out[7, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2 + g3 ** 2 * e3
         out[8, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[12, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[13, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2 + v03 * v03 * e3

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 2 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 4 predictors, 2 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -399,7 +399,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[11, b] = r[33]
         out[13, b] = s5
         constant[1, b] = s5 <= (32.0 * precision[5]) ** 2 * size5
-        out[14, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2 + g3**2 * e3
+        out[14, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2 + g3 ** 2 * e3
         out[15, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[19, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[20, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2 + v03 * v03 * e3

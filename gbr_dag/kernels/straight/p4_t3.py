@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 3 targets. Written by gbr_dag/kernels/generator.py."""
+"""Rows into factors, factors into fits: 4 predictors, 3 targets; written by gbr_dag.kernels.generator."""
 
 import numpy as np
 
@@ -463,7 +463,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
         out[17, b] = r[40]
         out[20, b] = s6
         constant[2, b] = s6 <= (32.0 * precision[6]) ** 2 * size6
-        out[21, b] = 1.0 / weight + g0**2 * e0 + g1**2 * e1 + g2**2 * e2 + g3**2 * e3
+        out[21, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2 + g3 ** 2 * e3
         out[22, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[26, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2 + v03 * g3 * e3)
         out[27, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2 + v03 * v03 * e3
