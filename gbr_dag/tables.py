@@ -326,7 +326,10 @@ class Coefficients:
         return ~np.isnan(self.conditioning)
 
     def of_targets(self, per_block: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
-        """Spread an array (n_bins, n_blocks, ...) over the targets: (n_bins, t, ...)."""
+        """Spread an array (n_bins, n_blocks, ...) over the targets: (n_bins, t, ...); not copied if there is one block."""
+        if per_block.shape[1] == 1:
+            n_bins, _, *rest = per_block.shape
+            return np.broadcast_to(per_block, (n_bins, len(self.block_of), *rest))
         return per_block[:, list(self.block_of)]
 
     def without_bins(self, left_out: BoolArray) -> Coefficients:

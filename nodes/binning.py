@@ -34,9 +34,9 @@ def bin_coordinates__numpy(frame: pd.DataFrame, by: Sequence[str], usable_rows: 
         If the values of a key cannot be ordered.
     """
 
-    def bounds(codes: Codes, present: BoolArray) -> tuple[int, int]:
-        chosen = codes if is_every_row(present) else codes[present]
-        return (int(chosen.min()), int(chosen.max())) if len(chosen) else (0, -1)
+    def bounds(codes: Sequence[Codes], present: BoolArray) -> list[tuple[int, int]]:
+        chosen = codes if is_every_row(present) else [column[present] for column in codes]
+        return [(int(column.min()), int(column.max())) if len(column) else (0, -1) for column in chosen]
 
     return _coordinates(frame, by, usable_rows, bounds)
 
@@ -48,7 +48,7 @@ def bin_coordinates__numba(
     """Position of every row's keys in the sorted order of each key's values; integers are looked at in place."""
     from gbr_dag.kernels import cells
 
-    def bounds(codes: Codes, present: BoolArray) -> tuple[int, int]:
+    def bounds(codes: Sequence[Codes], present: BoolArray) -> list[tuple[int, int]]:
         return cells.bounds(codes, None if is_every_row(present) else present, threads)
 
     return _coordinates(frame, by, usable_rows, bounds)
@@ -93,19 +93,17 @@ def _coordinates(
     frame: pd.DataFrame,
     by: Sequence[str],
     usable_rows: BoolArray,
-    bounds: Callable[[Codes, BoolArray], tuple[int, int]],
+    bounds: Callable[[Sequence[Codes], BoolArray], list[tuple[int, int]]],
 ) -> BinCoordinates:
     keys = [_key_codes(frame[name], name) for name in by]
-    lows, spans = [], []
-    for i, (codes, levels) in enumerate(keys):
-        low, high = bounds(codes, usable_rows)
-        if high - low >= _LARGEST_SPAN and levels is None:
+    found = bounds([codes for codes, _ in keys], usable_rows)
+    for i, (low, high) in enumerate(found):
+        if high - low >= _LARGEST_SPAN:
             keys[i] = _factorised(frame[by[i]], by[i])
-            low, high = bounds(keys[i][0], usable_rows)
-        lows.append(low)
-        spans.append(max(high - low + 1, 1))
-    codes_of_keys, levels_of_keys = zip(*keys)
-    return BinCoordinates(codes_of_keys, tuple(lows), tuple(spans), levels_of_keys, usable_rows)
+            (found[i],) = bounds([keys[i][0]], usable_rows)
+    codes, levels = zip(*keys)
+    lows = tuple(low for low, _ in found)
+    return BinCoordinates(codes, lows, tuple(max(high - low + 1, 1) for low, high in found), levels, usable_rows)
 
 
 def _key_codes(column: pd.Series, name: str) -> tuple[Codes, Optional[pd.Index]]:

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from gbr_dag.kernels.memory import empty
 from gbr_dag.tables import Coefficients, FitStatus, FloatArray
 
 _TIERS = ((1e-10, 1e-8), (1e-8, 1e-9), (1e-6, 1e-10))
@@ -18,21 +19,23 @@ def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
     ILL_CONDITIONED: q = 1 / (p sum VIF_j) <= 1e-10, q a bound from below on 1/kappa^2 of the scaled design.
     NEARLY_EXACT: residual degrees of freedom, but SSE <= 1e-10 Syy or a constant target.
     """
-    count, rank = coefficients.of_targets(coefficients.count), coefficients.of_targets(coefficients.rank)
-    fitted = coefficients.of_targets(coefficients.fitted)
-    m = coefficients.values.shape[2]
-    exact = (coefficients.sse <= _FLAGGED_BELOW * coefficients.syy) | coefficients.constant
-    conditions = {
+    count, rank, fitted = coefficients.count, coefficients.rank, coefficients.fitted
+    of_blocks = {
         FitStatus.INSUFFICIENT: ~fitted,
-        FitStatus.RANK_DEFICIENT: fitted & (rank < m),
+        FitStatus.RANK_DEFICIENT: fitted & (rank < coefficients.values.shape[2]),
         FitStatus.SATURATED: fitted & (count <= rank),
-        FitStatus.ILL_CONDITIONED: fitted & (coefficients.of_targets(coefficients.conditioning) <= _FLAGGED_BELOW),
-        FitStatus.NEARLY_EXACT: fitted & (count > rank) & exact,
+        FitStatus.ILL_CONDITIONED: coefficients.conditioning <= _FLAGGED_BELOW,
     }
-    status = np.zeros(count.shape, dtype=np.int16)
-    for flag, condition in conditions.items():
-        status[condition] |= np.int16(flag)
-    return status
+    status = np.zeros(count.shape, dtype=np.int16, order="F")
+    for flag, condition in of_blocks.items():
+        if condition.any():
+            status |= np.where(condition, np.int16(flag), np.int16(0))
+    result = np.array(coefficients.of_targets(status), order="F")
+    exact = (coefficients.sse <= _FLAGGED_BELOW * coefficients.syy) | coefficients.constant
+    if exact.any():
+        exact &= coefficients.of_targets(fitted & (count > rank))
+        result |= np.where(exact, np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
+    return result
 
 
 def promised_accuracy(coefficients: Coefficients) -> FloatArray:
@@ -70,10 +73,12 @@ def rms(coefficients: Coefficients, residual_freedom: FloatArray) -> FloatArray:
 
     Equals ``sqrt(scale)`` of statsmodels WLS. NaN where there are no degrees of freedom.
     """
-    variance = np.full(residual_freedom.shape, np.nan)
-    np.divide(coefficients.sse, residual_freedom, out=variance, where=residual_freedom > 0)
-    scatter: FloatArray = np.sqrt(variance)
-    return scatter
+    n_bins, t = residual_freedom.shape
+    scatter: FloatArray = empty((t, n_bins)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(coefficients.sse, residual_freedom, out=scatter)
+    scatter[residual_freedom <= 0] = np.nan
+    return np.sqrt(scatter, out=scatter)
 
 
 def error_scale(rms: FloatArray, coefficients: Coefficients, absolute_weights: bool) -> FloatArray:
@@ -86,9 +91,10 @@ def coefficient_errors(coefficients: Coefficients, error_scale: FloatArray) -> F
 
     Equal ``bse`` of statsmodels WLS.
     """
-    variances = np.einsum("gbmm->gbm", coefficients.unit_covariance)
-    unit_errors: FloatArray = np.sqrt(coefficients.of_targets(variances))
-    return unit_errors * error_scale[:, :, None]
+    unit_errors = coefficients.of_targets(np.sqrt(np.einsum("gbmm->gbm", coefficients.unit_covariance)))
+    n_bins, t, m = coefficients.values.shape
+    errors: FloatArray = np.moveaxis(empty((t, m, n_bins)), -1, 0)  # the columns of the table, one after the other
+    return np.multiply(unit_errors, error_scale[:, :, None], out=errors)
 
 
 def covariance(coefficients: Coefficients, error_scale: FloatArray) -> FloatArray:

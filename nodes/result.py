@@ -61,8 +61,11 @@ def target_columns(
             if values is None:
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
                 raise ValueError(message)
-            chosen: npt.NDArray[Any] = np.moveaxis(values, 0, -1)[(i, *column.place)]
-            columns[column.name] = chosen.astype(dtype, copy=False) if chosen.dtype.kind == "f" else chosen
+            chosen: npt.NDArray[Any] = values[(slice(None), i, *column.place)]
+            kind = np.dtype(dtype) if chosen.dtype.kind == "f" else chosen.dtype
+            # a table owns its columns: what several targets share is copied, and so is what is spread over memory
+            shared = not (chosen.flags.writeable and chosen.flags.c_contiguous)
+            columns[column.name] = chosen.astype(kind, copy=shared)
     return columns
 
 
@@ -128,11 +131,11 @@ def fit_table(
     fit_record: dict[str, Any],
 ) -> pd.DataFrame:
     """One row a group, sorted by key: keys, the targets' columns, medians, ``n_rows``; ``attrs`` hold the record."""
-    columns: dict[str, Any] = {name: bin_table.keys[name] for name in bin_table.keys}
+    columns: dict[str, Any] = {name: bin_table.keys[name].array for name in bin_table.keys}
     columns.update(target_columns)
     if bin_medians is not None:
         columns.update({f"{name}{suffix}": bin_medians[:, i].astype(dtype) for i, name in enumerate(medians)})
     columns[f"n_rows{suffix}"] = entries
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(columns, copy=False)
     table.attrs["gbr_dag"] = fit_record
     return table

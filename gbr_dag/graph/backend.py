@@ -44,6 +44,7 @@ with _default_environment(HAMILTON_AUTOLOAD_EXTENSIONS="0"):
     from hamilton import driver as _hamilton_driver
     from hamilton import node as _hamilton_node
     from hamilton import registry as _registry
+    from hamilton.execution import graph_functions as _graph_functions
     from hamilton.function_modifiers import config
     from hamilton.function_modifiers.base import NodeResolver, resolve_nodes
     from hamilton.function_modifiers.configuration import hamilton_exclude
@@ -79,10 +80,32 @@ class _Adapter(NodeExecutionMethod, EdgeConnectionHook):  # type: ignore[misc]
         return True
 
 
+class _Executor(_hamilton_driver.DefaultGraphExecutor):  # type: ignore[misc]
+    """Runs a request and lets go of its values.
+
+    Hamilton's traversal holds the values and the inputs of a run in a circle of references: gigabytes would live on
+    until the garbage collector comes by.
+    """
+
+    def execute(self, fg: Any, final_vars: list[str], overrides: Any, inputs: Any, run_id: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        given = _graph_functions.combine_config_and_inputs(fg.config, inputs)
+        taken = dict(overrides)
+        nodes = [fg.nodes[name] for name in final_vars if name in fg.nodes]
+        try:
+            _graph_functions.execute_subdag(nodes, given, self.adapter, values, taken, run_id)
+            return {name: values.get(name, inputs.get(name)) for name in final_vars}
+        finally:
+            for held in (values, given, taken):
+                held.clear()
+
+
 def hamilton_driver(modules: Sequence[ModuleType], settings: dict[str, Any]) -> Any:
     """Build Hamilton's driver; of functions with the same name the one of the later module wins."""
     builder = _hamilton_driver.Builder().with_modules(*modules).with_config(settings)
-    return builder.allow_module_overrides().with_adapters(_Adapter()).build()
+    driver = builder.allow_module_overrides().with_adapters(_Adapter()).build()
+    driver.graph_executor = _Executor(driver.adapter)
+    return driver
 
 
 def load_extensions() -> None:

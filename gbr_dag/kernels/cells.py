@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.memory import empty, zeros
 from gbr_dag.kernels.threads import Stopped, blocks, shares, side_by_side, thread_count
 
 Codes = npt.NDArray[Any]
@@ -20,16 +21,25 @@ _ROWS_PER_CELL = 4
 """Every thread has its own counts; with fewer rows a cell, adding them up takes longer than counting."""
 
 
-def bounds(codes: Codes, present: Optional[npt.NDArray[np.bool_]], threads: Optional[int]) -> tuple[int, int]:
-    """Smallest and largest code of the rows present, (0, -1) if there are none; ``present`` None for all rows."""
-    share = shares(len(codes), thread_count(threads, len(codes)))
-    codes, present = _read_only(codes), _read_only(np.empty(0, bool) if present is None else present)
+def bounds(
+    codes: Sequence[Codes], present: Optional[npt.NDArray[np.bool_]], threads: Optional[int]
+) -> list[tuple[int, int]]:
+    """Smallest and largest code of the rows present, key by key; (0, -1) if there are none, ``present`` None for all."""
+    n = len(codes[0])
+    share = shares(n, thread_count(threads, n))
+    columns = [_read_only(column) for column in codes]
+    mask = _read_only(np.empty(0, bool) if present is None else present)
 
-    def of_thread(i: int, stopped: Stopped) -> list[tuple[int, int]]:
-        return [_bounds(codes[a:b], present[a:b]) for a, b in blocks(*share[i], stopped)]
+    def of_thread(i: int, stopped: Stopped) -> list[list[tuple[int, int]]]:
+        return [[_bounds(column[a:b], mask[a:b]) for column in columns] for a, b in blocks(*share[i], stopped)]
 
-    found = [pair for pairs in side_by_side(of_thread, len(share)) for pair in pairs if pair[0] <= pair[1]]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, -1)
+    found = [block for part in side_by_side(of_thread, len(share)) for block in part]
+    return [_joined([block[key] for block in found]) for key in range(len(codes))]
+
+
+def _joined(parts: list[tuple[int, int]]) -> tuple[int, int]:
+    parts = [(low, high) for low, high in parts if low <= high]
+    return (min(low for low, _ in parts), max(high for _, high in parts)) if parts else (0, -1)
 
 
 def cells(
@@ -41,7 +51,7 @@ def cells(
 ) -> npt.NDArray[np.int32]:
     """Row-major position of every row on the grid of ``spans``, int32 (n_rows,), -1 for rows that are not present."""
     n = len(codes[0])
-    ids = np.empty(n, dtype=np.int32)
+    ids = empty((n,), np.int32)
     share = shares(n, thread_count(threads, n))
     columns = [_read_only(column) for column in codes]
     mask = _read_only(np.empty(0, bool) if present is None else present)
@@ -66,7 +76,7 @@ def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int6
     ids = _read_only(ids)
 
     def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
-        found = np.zeros(span, dtype=np.int64)
+        found = zeros((span,), np.int64)
         for start, stop in blocks(*share[i], stopped):
             _count(ids[start:stop], found)
         return found
@@ -79,7 +89,7 @@ def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int6
 
 def relabelled(ids: Codes, labels: npt.NDArray[np.int32], threads: Optional[int]) -> npt.NDArray[np.int32]:
     """``labels[id]`` of every row, int32 (n_rows,), -1 for id -1."""
-    result = np.empty(len(ids), dtype=np.int32)
+    result = empty((len(ids),), np.int32)
     share = shares(len(ids), thread_count(threads, len(ids)))
     ids, labels = _read_only(ids), _read_only(labels)
 

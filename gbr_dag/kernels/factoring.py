@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gbr_dag.kernels import records as any_size
 from gbr_dag.kernels.generator import MOST_PREDICTORS, MOST_TARGETS
+from gbr_dag.kernels.memory import zeros
 from gbr_dag.kernels.rows import NOTES
 from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, shares, side_by_side, thread_count
 
@@ -154,10 +155,7 @@ def straight_kernels(p: int, t: int) -> Optional[ModuleType]:
 
 def _zero_records(n: int, width: int) -> FloatArray:
     """Empty records (n, at least width), each on cache lines of its own."""
-    padded = -(-width // _LINE) * _LINE
-    memory = np.zeros(n * padded + _LINE)
-    offset = -(memory.ctypes.data // memory.itemsize) % _LINE
-    return memory[offset : offset + n * padded].reshape(n, padded)
+    return zeros((n, -(-width // _LINE) * _LINE))
 
 
 def _doubles(block: Array) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gbr_dag.kernels.factoring import straight_kernels
 from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.memory import empty
 from gbr_dag.kernels.records import reduce
 from gbr_dag.kernels.rows import is_odd_size
 from gbr_dag.kernels.threads import Stopped, blocks, shares, side_by_side, thread_count
@@ -49,7 +50,7 @@ def solved(
     """Fits from reduced records (n_bins, width); ``precision`` (k,) holds the roundoff of the columns."""
     n, k = len(records), len(precision)
     t, m = k - p, p + 1
-    out = np.empty((t * (m + 2) + m * m + 1, n))
+    out = empty((t * (m + 2) + m * m + 1, n))
     constant = np.zeros((t, n), dtype=np.bool_)
     rank = np.full(n, p + int(centred), dtype=np.int64)
     straight = straight_kernels(p, t)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Optional, TypeVar
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 Result = TypeVar("Result")
 Stopped = Callable[[], bool]
@@ -27,21 +27,38 @@ def thread_count(threads: Optional[int], n_rows: int) -> int:
 
 
 def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]:
-    """Results of ``work(0, stopped), ..., work(n - 1, stopped)``, each on a thread of its own.
+    """Results of ``work(0, stopped), ..., work(n - 1, stopped)``: the first on the caller's thread, each other on one.
 
     The threads live for one call: nothing is shared with other callers and nothing is lost in a fork. If one fails, or
     on Ctrl-C, ``stopped()`` becomes true and the others end at their next look at it.
     """
     if n == 1:
         return [work(0, lambda: False)]
+    results: dict[int, Result] = {}
+    failures: list[BaseException] = []
     stop = threading.Event()
-    with ThreadPoolExecutor(n) as pool:
-        futures = [pool.submit(work, i, stop.is_set) for i in range(n)]
+
+    def one(i: int) -> None:
         try:
-            return [future.result() for future in futures]
-        except BaseException:
+            results[i] = work(i, stop.is_set)
+        except BaseException as failure:
+            failures.append(failure)
             stop.set()
-            raise
+            if threading.current_thread() is caller:
+                raise
+
+    caller = threading.current_thread()
+    others = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(1, n)]
+    for other in others:
+        other.start()
+    try:
+        one(0)
+    finally:
+        for other in others:
+            other.join()
+    if failures:
+        raise failures[0]
+    return [results[i] for i in range(n)]
 
 
 def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:
@@ -58,9 +75,12 @@ def shares(n: int, parts: int) -> list[tuple[int, int]]:
     return list(zip(edges[:-1], edges[1:]))
 
 
-def equal_loads(loads: np.ndarray, parts: int) -> list[tuple[int, int]]:
+def equal_loads(loads: npt.NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
     """Ranges of about equal sum, one a part, over ``loads`` (n,)."""
+    if parts == 1:
+        return [(0, len(loads))]
     total = np.cumsum(loads)
     last = int(total[-1]) if len(total) else 0
-    edges = [0, *np.searchsorted(total, [last * part / parts for part in range(1, parts)]).tolist(), len(loads)]
+    inner = np.searchsorted(total, [last * part // parts for part in range(1, parts)]).tolist()
+    edges = [0, *inner, len(loads)]
     return list(zip(edges[:-1], edges[1:]))
