@@ -18,7 +18,7 @@ _HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets;
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 '''
 
@@ -62,13 +62,13 @@ def update_source(p: int, t: int, *, weighted: bool) -> str:
         "@kernel",
         f"def {name}(records, row_bin, first, last, centred, notes, {', '.join(arrays)}):",
         '    """Add the rows of bins first <= bin < last to their records."""',
-        "    chosen = np.empty(CHUNK + AHEAD, np.int64)",
+        "    chosen = np.empty(CHUNK + AHEAD, np.uint64)",
         "    for start in range(0, row_bin.size, CHUNK):",
         "        n = rows_of_range(row_bin, start, first, last, chosen)",
         "        for q in range(n):",
         "            i = chosen[q]",
-        "            r = records[row_bin[i]]",
-        "            ahead = row_bin[chosen[q + AHEAD]]",
+        "            r = records[np.uint64(row_bin[i])]",
+        "            ahead = np.uint64(row_bin[chosen[q + AHEAD]])",
         *(f"            prefetch(records, ahead, {8 * line})" for line in range((names.width + 7) // 8)),
     ]
     body = [*(f"{column} = {column}s[i]" for column in names.columns), *_row_checks(names, weighted=weighted)]
@@ -77,19 +77,22 @@ def update_source(p: int, t: int, *, weighted: bool) -> str:
 
 
 def _row_checks(names: _Names, *, weighted: bool) -> Iterator[str]:
-    if weighted:
-        yield "w = ws[i]"
-        yield "if not 0.0 < w < np.inf:"
-        yield "    note_weight(notes, w)"
-        yield "    continue"
-    else:
-        yield "w = 1.0"
+    """One test that nothing is wrong with a row; what it is, is found out beside the way.
+
+    ``0.0 < w < np.inf`` would be compiled to twenty instructions on the bits of w.
+    """
     predictors, targets = names.columns[: names.p], names.columns[names.p :]
+    yield "w = ws[i]" if weighted else "w = 1.0"
+    every = [*predictors, *targets, *["w"] * weighted]
+    yield f"if {_difference(every)} != 0.0{' or w <= 0.0' * weighted}:"
+    if weighted:
+        yield "    if w <= 0.0 or w - w != 0.0:"
+        yield "        note_weight(notes, w)"
+        yield "        continue"
     if predictors:
-        yield f"if {_difference(predictors)} != 0.0:"
-        yield "    notes[6] += 1"
-        yield "    continue"
-    yield f"if {_difference(targets)} != 0.0:"
+        yield f"    if {_difference(predictors)} != 0.0:"
+        yield "        notes[6] += 1"
+        yield "        continue"
     for place, target in enumerate(targets):
         yield f"    note_target(notes, {place}, {target})"
     yield f"    notes[0] += {' or '.join(f'{target} - {target} == 0.0' for target in targets)}"
@@ -112,7 +115,7 @@ def _means(names: _Names) -> Iterator[str]:
         yield f"    high = {names.high(j)}"
         yield f"    low = {names.low(j)}"
         yield f"    {column} = ({column} - high) - low"
-        yield f"    low += share * {column}"
+        yield f"    low = fused(share, {column}, low)"
         yield "    new = high + low"
         yield f"    {names.high(j)} = new"
         yield f"    {names.low(j)} = low - (new - high)"
@@ -124,19 +127,19 @@ def _rotations(names: _Names) -> Iterator[str]:
         head = names.columns[i]
         yield f"pivot = {names.pivot(i)}"
         yield f"part = w * {head}"
-        yield f"new = pivot + part * {head}"
+        yield f"new = fused(part, {head}, pivot)"
         yield "if new > 0.0:"
-        yield "    c = pivot / new"
+        yield "    c = pivot / new"  # one reciprocal for both was no faster
         yield "    s = part / new"
         yield "    w *= c"
         yield f"    {names.pivot(i)} = new"
         for j in range(i + 1, names.k):
             column, unit = names.columns[j], names.unit(i, j)
             yield f"    u = {unit}"
-            yield f"    {unit} = c * u + s * {column}"
-            yield f"    {column} -= {head} * u"
+            yield f"    {unit} = fused(c, u, s * {column})"
+            yield f"    {column} = fused(-{head}, u, {column})"
     for j, target in enumerate(names.columns[names.p :]):
-        yield f"{names.residual(j)} += w * {target} * {target}"
+        yield f"{names.residual(j)} = fused(w * {target}, {target}, {names.residual(j)})"
 
 
 def solve_source(p: int, t: int) -> str:

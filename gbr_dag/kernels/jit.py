@@ -55,3 +55,26 @@ def _compiled_prefetch(records: Any, row: Any, column: Any) -> Any:  # noqa: ARG
         _prefetch(records, row, column)
 
     return ahead
+
+
+def fused(a: float, b: float, c: float) -> float:
+    """a * b + c, rounded once where the processor has an instruction for it: a tenth of the time of an update."""
+    return a * b + c
+
+
+@intrinsic
+def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:
+    def written(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        double = ir.DoubleType()
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(double, [double] * 3), "llvm.fmuladd.f64")
+        return builder.call(function, arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), written
+
+
+@overload(fused)
+def _compiled_fused(a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
+    def value(a: Any, b: Any, c: Any) -> Any:
+        return _fused(a, b, c)
+
+    return value

@@ -34,7 +34,7 @@ def rows_of_range(row_bin: npt.NDArray[Any], start: int, first: int, last: int, 
     n = 0
     for i in range(start, min(start + CHUNK, row_bin.size)):
         chosen[n] = i
-        n += first <= row_bin[i] < last
+        n += (first <= row_bin[i]) & (row_bin[i] < last)  # a chained comparison would be a branch
     if n > 0:
         for q in range(AHEAD):
             chosen[n + q] = chosen[n - 1]

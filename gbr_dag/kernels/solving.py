@@ -51,8 +51,9 @@ def solved(
     n, k = len(records), len(precision)
     t, m = k - p, p + 1
     out = empty((t * (m + 2) + m * m + 1, n))
-    constant = np.zeros((t, n), dtype=np.bool_)
-    rank = np.full(n, p + int(centred), dtype=np.int64)
+    constant = empty((t, n), np.bool_)
+    rank = empty((n,), np.int64)
+    rank.fill(p + int(centred))
     straight = straight_kernels(p, t)
     share = shares(n, thread_count(threads, n * _WORTH_OF_A_BIN))
 

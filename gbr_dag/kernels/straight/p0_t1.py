@@ -2,27 +2,27 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, y0s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             y0 = y0s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (y0 - y0) != 0.0:
+            if (y0 - y0) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
                 note_target(notes, 0, y0)
                 notes[0] += y0 - y0 == 0.0
                 notes[1] += 1
@@ -35,24 +35,24 @@ def update(records, row_bin, first, last, centred, notes, y0s, ws):
                 high = r[2]
                 low = r[3]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[2] = new
                 r[3] = low - (new - high)
             r[1] = total
-            r[4] += w * y0 * y0
+            r[4] = fused(w * y0, y0, r[4])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, y0s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             y0 = y0s[i]
             w = 1.0
@@ -69,12 +69,12 @@ def update_unweighted(records, row_bin, first, last, centred, notes, y0s):
                 high = r[2]
                 low = r[3]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[2] = new
                 r[3] = low - (new - high)
             r[1] = total
-            r[4] += w * y0 * y0
+            r[4] = fused(w * y0, y0, r[4])
 
 
 @kernel

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, y0s, y1s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             y0 = y0s[i]
             y1 = y1s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (y0 - y0) + (y1 - y1) != 0.0:
+            if (y0 - y0) + (y1 - y1) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
                 note_target(notes, 0, y0)
                 note_target(notes, 1, y1)
                 notes[0] += y0 - y0 == 0.0 or y1 - y1 == 0.0
@@ -37,32 +37,32 @@ def update(records, row_bin, first, last, centred, notes, y0s, y1s, ws):
                 high = r[2]
                 low = r[4]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[2] = new
                 r[4] = low - (new - high)
                 high = r[3]
                 low = r[5]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[3] = new
                 r[5] = low - (new - high)
             r[1] = total
-            r[6] += w * y0 * y0
-            r[7] += w * y1 * y1
+            r[6] = fused(w * y0, y0, r[6])
+            r[7] = fused(w * y1, y1, r[7])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, y0s, y1s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             y0 = y0s[i]
             y1 = y1s[i]
@@ -81,20 +81,20 @@ def update_unweighted(records, row_bin, first, last, centred, notes, y0s, y1s):
                 high = r[2]
                 low = r[4]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[2] = new
                 r[4] = low - (new - high)
                 high = r[3]
                 low = r[5]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[3] = new
                 r[5] = low - (new - high)
             r[1] = total
-            r[6] += w * y0 * y0
-            r[7] += w * y1 * y1
+            r[6] = fused(w * y0, y0, r[6])
+            r[7] = fused(w * y1, y1, r[7])
 
 
 @kernel

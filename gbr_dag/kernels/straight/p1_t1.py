@@ -2,32 +2,32 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, x0s, y0s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             x0 = x0s[i]
             y0 = y0s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (x0 - x0) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) != 0.0:
+            if (x0 - x0) + (y0 - y0) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
+                if (x0 - x0) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 notes[0] += y0 - y0 == 0.0
                 notes[1] += 1
@@ -40,51 +40,51 @@ def update(records, row_bin, first, last, centred, notes, x0s, y0s, ws):
                 high = r[2]
                 low = r[4]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[4] = low - (new - high)
                 high = r[3]
                 low = r[5]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[3] = new
                 r[5] = low - (new - high)
             r[1] = total
             pivot = r[6]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[6] = new
                 u = r[7]
-                r[7] = c * u + s * y0
-                y0 -= x0 * u
-            r[8] += w * y0 * y0
+                r[7] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
+            r[8] = fused(w * y0, y0, r[8])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             x0 = x0s[i]
             y0 = y0s[i]
             w = 1.0
-            if (x0 - x0) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) != 0.0:
+            if (x0 - x0) + (y0 - y0) != 0.0:
+                if (x0 - x0) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 notes[0] += y0 - y0 == 0.0
                 notes[1] += 1
@@ -97,30 +97,30 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s):
                 high = r[2]
                 low = r[4]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[4] = low - (new - high)
                 high = r[3]
                 low = r[5]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[3] = new
                 r[5] = low - (new - high)
             r[1] = total
             pivot = r[6]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[6] = new
                 u = r[7]
-                r[7] = c * u + s * y0
-                y0 -= x0 * u
-            r[8] += w * y0 * y0
+                r[7] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
+            r[8] = fused(w * y0, y0, r[8])
 
 
 @kernel

@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, x0s, y0s, y1s, y2s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -24,13 +24,13 @@ def update(records, row_bin, first, last, centred, notes, x0s, y0s, y1s, y2s, ws
             y1 = y1s[i]
             y2 = y2s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (x0 - x0) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+            if (x0 - x0) + (y0 - y0) + (y1 - y1) + (y2 - y2) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
+                if (x0 - x0) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 note_target(notes, 1, y1)
                 note_target(notes, 2, y2)
@@ -45,64 +45,64 @@ def update(records, row_bin, first, last, centred, notes, x0s, y0s, y1s, y2s, ws
                 high = r[2]
                 low = r[6]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[6] = low - (new - high)
                 high = r[3]
                 low = r[7]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[3] = new
                 r[7] = low - (new - high)
                 high = r[4]
                 low = r[8]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[4] = new
                 r[8] = low - (new - high)
                 high = r[5]
                 low = r[9]
                 y2 = (y2 - high) - low
-                low += share * y2
+                low = fused(share, y2, low)
                 new = high + low
                 r[5] = new
                 r[9] = low - (new - high)
             r[1] = total
             pivot = r[10]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[10] = new
                 u = r[11]
-                r[11] = c * u + s * y0
-                y0 -= x0 * u
+                r[11] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
                 u = r[12]
-                r[12] = c * u + s * y1
-                y1 -= x0 * u
+                r[12] = fused(c, u, s * y1)
+                y1 = fused(-x0, u, y1)
                 u = r[13]
-                r[13] = c * u + s * y2
-                y2 -= x0 * u
-            r[14] += w * y0 * y0
-            r[15] += w * y1 * y1
-            r[16] += w * y2 * y2
+                r[13] = fused(c, u, s * y2)
+                y2 = fused(-x0, u, y2)
+            r[14] = fused(w * y0, y0, r[14])
+            r[15] = fused(w * y1, y1, r[15])
+            r[16] = fused(w * y2, y2, r[16])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s, y1s, y2s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -111,10 +111,10 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s, y
             y1 = y1s[i]
             y2 = y2s[i]
             w = 1.0
-            if (x0 - x0) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+            if (x0 - x0) + (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                if (x0 - x0) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 note_target(notes, 1, y1)
                 note_target(notes, 2, y2)
@@ -129,52 +129,52 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s, y
                 high = r[2]
                 low = r[6]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[6] = low - (new - high)
                 high = r[3]
                 low = r[7]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[3] = new
                 r[7] = low - (new - high)
                 high = r[4]
                 low = r[8]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[4] = new
                 r[8] = low - (new - high)
                 high = r[5]
                 low = r[9]
                 y2 = (y2 - high) - low
-                low += share * y2
+                low = fused(share, y2, low)
                 new = high + low
                 r[5] = new
                 r[9] = low - (new - high)
             r[1] = total
             pivot = r[10]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[10] = new
                 u = r[11]
-                r[11] = c * u + s * y0
-                y0 -= x0 * u
+                r[11] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
                 u = r[12]
-                r[12] = c * u + s * y1
-                y1 -= x0 * u
+                r[12] = fused(c, u, s * y1)
+                y1 = fused(-x0, u, y1)
                 u = r[13]
-                r[13] = c * u + s * y2
-                y2 -= x0 * u
-            r[14] += w * y0 * y0
-            r[15] += w * y1 * y1
-            r[16] += w * y2 * y2
+                r[13] = fused(c, u, s * y2)
+                y2 = fused(-x0, u, y2)
+            r[14] = fused(w * y0, y0, r[14])
+            r[15] = fused(w * y1, y1, r[15])
+            r[16] = fused(w * y2, y2, r[16])
 
 
 @kernel

@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, y0s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -24,13 +24,13 @@ def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, y0s, ws
             x2 = x2s[i]
             y0 = y0s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (x0 - x0) + (x1 - x1) + (x2 - x2) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) != 0.0:
+            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (y0 - y0) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
+                if (x0 - x0) + (x1 - x1) + (x2 - x2) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 notes[0] += y0 - y0 == 0.0
                 notes[1] += 1
@@ -43,87 +43,87 @@ def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, y0s, ws
                 high = r[2]
                 low = r[6]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[6] = low - (new - high)
                 high = r[3]
                 low = r[7]
                 x1 = (x1 - high) - low
-                low += share * x1
+                low = fused(share, x1, low)
                 new = high + low
                 r[3] = new
                 r[7] = low - (new - high)
                 high = r[4]
                 low = r[8]
                 x2 = (x2 - high) - low
-                low += share * x2
+                low = fused(share, x2, low)
                 new = high + low
                 r[4] = new
                 r[8] = low - (new - high)
                 high = r[5]
                 low = r[9]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[5] = new
                 r[9] = low - (new - high)
             r[1] = total
             pivot = r[10]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[10] = new
                 u = r[11]
-                r[11] = c * u + s * x1
-                x1 -= x0 * u
+                r[11] = fused(c, u, s * x1)
+                x1 = fused(-x0, u, x1)
                 u = r[12]
-                r[12] = c * u + s * x2
-                x2 -= x0 * u
+                r[12] = fused(c, u, s * x2)
+                x2 = fused(-x0, u, x2)
                 u = r[13]
-                r[13] = c * u + s * y0
-                y0 -= x0 * u
+                r[13] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
             pivot = r[14]
             part = w * x1
-            new = pivot + part * x1
+            new = fused(part, x1, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[14] = new
                 u = r[15]
-                r[15] = c * u + s * x2
-                x2 -= x1 * u
+                r[15] = fused(c, u, s * x2)
+                x2 = fused(-x1, u, x2)
                 u = r[16]
-                r[16] = c * u + s * y0
-                y0 -= x1 * u
+                r[16] = fused(c, u, s * y0)
+                y0 = fused(-x1, u, y0)
             pivot = r[17]
             part = w * x2
-            new = pivot + part * x2
+            new = fused(part, x2, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[17] = new
                 u = r[18]
-                r[18] = c * u + s * y0
-                y0 -= x2 * u
-            r[19] += w * y0 * y0
+                r[18] = fused(c, u, s * y0)
+                y0 = fused(-x2, u, y0)
+            r[19] = fused(w * y0, y0, r[19])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, y0s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -132,10 +132,10 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
             x2 = x2s[i]
             y0 = y0s[i]
             w = 1.0
-            if (x0 - x0) + (x1 - x1) + (x2 - x2) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) != 0.0:
+            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (y0 - y0) != 0.0:
+                if (x0 - x0) + (x1 - x1) + (x2 - x2) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 notes[0] += y0 - y0 == 0.0
                 notes[1] += 1
@@ -148,75 +148,75 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 high = r[2]
                 low = r[6]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[6] = low - (new - high)
                 high = r[3]
                 low = r[7]
                 x1 = (x1 - high) - low
-                low += share * x1
+                low = fused(share, x1, low)
                 new = high + low
                 r[3] = new
                 r[7] = low - (new - high)
                 high = r[4]
                 low = r[8]
                 x2 = (x2 - high) - low
-                low += share * x2
+                low = fused(share, x2, low)
                 new = high + low
                 r[4] = new
                 r[8] = low - (new - high)
                 high = r[5]
                 low = r[9]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[5] = new
                 r[9] = low - (new - high)
             r[1] = total
             pivot = r[10]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[10] = new
                 u = r[11]
-                r[11] = c * u + s * x1
-                x1 -= x0 * u
+                r[11] = fused(c, u, s * x1)
+                x1 = fused(-x0, u, x1)
                 u = r[12]
-                r[12] = c * u + s * x2
-                x2 -= x0 * u
+                r[12] = fused(c, u, s * x2)
+                x2 = fused(-x0, u, x2)
                 u = r[13]
-                r[13] = c * u + s * y0
-                y0 -= x0 * u
+                r[13] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
             pivot = r[14]
             part = w * x1
-            new = pivot + part * x1
+            new = fused(part, x1, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[14] = new
                 u = r[15]
-                r[15] = c * u + s * x2
-                x2 -= x1 * u
+                r[15] = fused(c, u, s * x2)
+                x2 = fused(-x1, u, x2)
                 u = r[16]
-                r[16] = c * u + s * y0
-                y0 -= x1 * u
+                r[16] = fused(c, u, s * y0)
+                y0 = fused(-x1, u, y0)
             pivot = r[17]
             part = w * x2
-            new = pivot + part * x2
+            new = fused(part, x2, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[17] = new
                 u = r[18]
-                r[18] = c * u + s * y0
-                y0 -= x2 * u
-            r[19] += w * y0 * y0
+                r[18] = fused(c, u, s * y0)
+                y0 = fused(-x2, u, y0)
+            r[19] = fused(w * y0, y0, r[19])
 
 
 @kernel

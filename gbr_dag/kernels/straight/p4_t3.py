@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel, prefetch
+from gbr_dag.kernels.jit import fused, kernel, prefetch
 from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_weight, rows_of_range
 
 
 @kernel
 def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0s, y1s, y2s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -30,13 +30,13 @@ def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0
             y1 = y1s[i]
             y2 = y2s[i]
             w = ws[i]
-            if not 0.0 < w < np.inf:
-                note_weight(notes, w)
-                continue
-            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) + (y0 - y0) + (y1 - y1) + (y2 - y2) + (w - w) != 0.0 or w <= 0.0:
+                if w <= 0.0 or w - w != 0.0:
+                    note_weight(notes, w)
+                    continue
+                if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 note_target(notes, 1, y1)
                 note_target(notes, 2, y2)
@@ -51,154 +51,154 @@ def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0
                 high = r[2]
                 low = r[9]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[9] = low - (new - high)
                 high = r[3]
                 low = r[10]
                 x1 = (x1 - high) - low
-                low += share * x1
+                low = fused(share, x1, low)
                 new = high + low
                 r[3] = new
                 r[10] = low - (new - high)
                 high = r[4]
                 low = r[11]
                 x2 = (x2 - high) - low
-                low += share * x2
+                low = fused(share, x2, low)
                 new = high + low
                 r[4] = new
                 r[11] = low - (new - high)
                 high = r[5]
                 low = r[12]
                 x3 = (x3 - high) - low
-                low += share * x3
+                low = fused(share, x3, low)
                 new = high + low
                 r[5] = new
                 r[12] = low - (new - high)
                 high = r[6]
                 low = r[13]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[6] = new
                 r[13] = low - (new - high)
                 high = r[7]
                 low = r[14]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[7] = new
                 r[14] = low - (new - high)
                 high = r[8]
                 low = r[15]
                 y2 = (y2 - high) - low
-                low += share * y2
+                low = fused(share, y2, low)
                 new = high + low
                 r[8] = new
                 r[15] = low - (new - high)
             r[1] = total
             pivot = r[16]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[16] = new
                 u = r[17]
-                r[17] = c * u + s * x1
-                x1 -= x0 * u
+                r[17] = fused(c, u, s * x1)
+                x1 = fused(-x0, u, x1)
                 u = r[18]
-                r[18] = c * u + s * x2
-                x2 -= x0 * u
+                r[18] = fused(c, u, s * x2)
+                x2 = fused(-x0, u, x2)
                 u = r[19]
-                r[19] = c * u + s * x3
-                x3 -= x0 * u
+                r[19] = fused(c, u, s * x3)
+                x3 = fused(-x0, u, x3)
                 u = r[20]
-                r[20] = c * u + s * y0
-                y0 -= x0 * u
+                r[20] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
                 u = r[21]
-                r[21] = c * u + s * y1
-                y1 -= x0 * u
+                r[21] = fused(c, u, s * y1)
+                y1 = fused(-x0, u, y1)
                 u = r[22]
-                r[22] = c * u + s * y2
-                y2 -= x0 * u
+                r[22] = fused(c, u, s * y2)
+                y2 = fused(-x0, u, y2)
             pivot = r[23]
             part = w * x1
-            new = pivot + part * x1
+            new = fused(part, x1, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[23] = new
                 u = r[24]
-                r[24] = c * u + s * x2
-                x2 -= x1 * u
+                r[24] = fused(c, u, s * x2)
+                x2 = fused(-x1, u, x2)
                 u = r[25]
-                r[25] = c * u + s * x3
-                x3 -= x1 * u
+                r[25] = fused(c, u, s * x3)
+                x3 = fused(-x1, u, x3)
                 u = r[26]
-                r[26] = c * u + s * y0
-                y0 -= x1 * u
+                r[26] = fused(c, u, s * y0)
+                y0 = fused(-x1, u, y0)
                 u = r[27]
-                r[27] = c * u + s * y1
-                y1 -= x1 * u
+                r[27] = fused(c, u, s * y1)
+                y1 = fused(-x1, u, y1)
                 u = r[28]
-                r[28] = c * u + s * y2
-                y2 -= x1 * u
+                r[28] = fused(c, u, s * y2)
+                y2 = fused(-x1, u, y2)
             pivot = r[29]
             part = w * x2
-            new = pivot + part * x2
+            new = fused(part, x2, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[29] = new
                 u = r[30]
-                r[30] = c * u + s * x3
-                x3 -= x2 * u
+                r[30] = fused(c, u, s * x3)
+                x3 = fused(-x2, u, x3)
                 u = r[31]
-                r[31] = c * u + s * y0
-                y0 -= x2 * u
+                r[31] = fused(c, u, s * y0)
+                y0 = fused(-x2, u, y0)
                 u = r[32]
-                r[32] = c * u + s * y1
-                y1 -= x2 * u
+                r[32] = fused(c, u, s * y1)
+                y1 = fused(-x2, u, y1)
                 u = r[33]
-                r[33] = c * u + s * y2
-                y2 -= x2 * u
+                r[33] = fused(c, u, s * y2)
+                y2 = fused(-x2, u, y2)
             pivot = r[34]
             part = w * x3
-            new = pivot + part * x3
+            new = fused(part, x3, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[34] = new
                 u = r[35]
-                r[35] = c * u + s * y0
-                y0 -= x3 * u
+                r[35] = fused(c, u, s * y0)
+                y0 = fused(-x3, u, y0)
                 u = r[36]
-                r[36] = c * u + s * y1
-                y1 -= x3 * u
+                r[36] = fused(c, u, s * y1)
+                y1 = fused(-x3, u, y1)
                 u = r[37]
-                r[37] = c * u + s * y2
-                y2 -= x3 * u
-            r[38] += w * y0 * y0
-            r[39] += w * y1 * y1
-            r[40] += w * y2 * y2
+                r[37] = fused(c, u, s * y2)
+                y2 = fused(-x3, u, y2)
+            r[38] = fused(w * y0, y0, r[38])
+            r[39] = fused(w * y1, y1, r[39])
+            r[40] = fused(w * y2, y2, r[40])
 
 
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0s, y1s, y2s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint64)
     for start in range(0, row_bin.size, CHUNK):
         n = rows_of_range(row_bin, start, first, last, chosen)
         for q in range(n):
             i = chosen[q]
-            r = records[row_bin[i]]
-            ahead = row_bin[chosen[q + AHEAD]]
+            r = records[np.uint64(row_bin[i])]
+            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -213,10 +213,10 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
             y1 = y1s[i]
             y2 = y2s[i]
             w = 1.0
-            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) != 0.0:
-                notes[6] += 1
-                continue
-            if (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+            if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) + (y0 - y0) + (y1 - y1) + (y2 - y2) != 0.0:
+                if (x0 - x0) + (x1 - x1) + (x2 - x2) + (x3 - x3) != 0.0:
+                    notes[6] += 1
+                    continue
                 note_target(notes, 0, y0)
                 note_target(notes, 1, y1)
                 note_target(notes, 2, y2)
@@ -231,142 +231,142 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 high = r[2]
                 low = r[9]
                 x0 = (x0 - high) - low
-                low += share * x0
+                low = fused(share, x0, low)
                 new = high + low
                 r[2] = new
                 r[9] = low - (new - high)
                 high = r[3]
                 low = r[10]
                 x1 = (x1 - high) - low
-                low += share * x1
+                low = fused(share, x1, low)
                 new = high + low
                 r[3] = new
                 r[10] = low - (new - high)
                 high = r[4]
                 low = r[11]
                 x2 = (x2 - high) - low
-                low += share * x2
+                low = fused(share, x2, low)
                 new = high + low
                 r[4] = new
                 r[11] = low - (new - high)
                 high = r[5]
                 low = r[12]
                 x3 = (x3 - high) - low
-                low += share * x3
+                low = fused(share, x3, low)
                 new = high + low
                 r[5] = new
                 r[12] = low - (new - high)
                 high = r[6]
                 low = r[13]
                 y0 = (y0 - high) - low
-                low += share * y0
+                low = fused(share, y0, low)
                 new = high + low
                 r[6] = new
                 r[13] = low - (new - high)
                 high = r[7]
                 low = r[14]
                 y1 = (y1 - high) - low
-                low += share * y1
+                low = fused(share, y1, low)
                 new = high + low
                 r[7] = new
                 r[14] = low - (new - high)
                 high = r[8]
                 low = r[15]
                 y2 = (y2 - high) - low
-                low += share * y2
+                low = fused(share, y2, low)
                 new = high + low
                 r[8] = new
                 r[15] = low - (new - high)
             r[1] = total
             pivot = r[16]
             part = w * x0
-            new = pivot + part * x0
+            new = fused(part, x0, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[16] = new
                 u = r[17]
-                r[17] = c * u + s * x1
-                x1 -= x0 * u
+                r[17] = fused(c, u, s * x1)
+                x1 = fused(-x0, u, x1)
                 u = r[18]
-                r[18] = c * u + s * x2
-                x2 -= x0 * u
+                r[18] = fused(c, u, s * x2)
+                x2 = fused(-x0, u, x2)
                 u = r[19]
-                r[19] = c * u + s * x3
-                x3 -= x0 * u
+                r[19] = fused(c, u, s * x3)
+                x3 = fused(-x0, u, x3)
                 u = r[20]
-                r[20] = c * u + s * y0
-                y0 -= x0 * u
+                r[20] = fused(c, u, s * y0)
+                y0 = fused(-x0, u, y0)
                 u = r[21]
-                r[21] = c * u + s * y1
-                y1 -= x0 * u
+                r[21] = fused(c, u, s * y1)
+                y1 = fused(-x0, u, y1)
                 u = r[22]
-                r[22] = c * u + s * y2
-                y2 -= x0 * u
+                r[22] = fused(c, u, s * y2)
+                y2 = fused(-x0, u, y2)
             pivot = r[23]
             part = w * x1
-            new = pivot + part * x1
+            new = fused(part, x1, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[23] = new
                 u = r[24]
-                r[24] = c * u + s * x2
-                x2 -= x1 * u
+                r[24] = fused(c, u, s * x2)
+                x2 = fused(-x1, u, x2)
                 u = r[25]
-                r[25] = c * u + s * x3
-                x3 -= x1 * u
+                r[25] = fused(c, u, s * x3)
+                x3 = fused(-x1, u, x3)
                 u = r[26]
-                r[26] = c * u + s * y0
-                y0 -= x1 * u
+                r[26] = fused(c, u, s * y0)
+                y0 = fused(-x1, u, y0)
                 u = r[27]
-                r[27] = c * u + s * y1
-                y1 -= x1 * u
+                r[27] = fused(c, u, s * y1)
+                y1 = fused(-x1, u, y1)
                 u = r[28]
-                r[28] = c * u + s * y2
-                y2 -= x1 * u
+                r[28] = fused(c, u, s * y2)
+                y2 = fused(-x1, u, y2)
             pivot = r[29]
             part = w * x2
-            new = pivot + part * x2
+            new = fused(part, x2, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[29] = new
                 u = r[30]
-                r[30] = c * u + s * x3
-                x3 -= x2 * u
+                r[30] = fused(c, u, s * x3)
+                x3 = fused(-x2, u, x3)
                 u = r[31]
-                r[31] = c * u + s * y0
-                y0 -= x2 * u
+                r[31] = fused(c, u, s * y0)
+                y0 = fused(-x2, u, y0)
                 u = r[32]
-                r[32] = c * u + s * y1
-                y1 -= x2 * u
+                r[32] = fused(c, u, s * y1)
+                y1 = fused(-x2, u, y1)
                 u = r[33]
-                r[33] = c * u + s * y2
-                y2 -= x2 * u
+                r[33] = fused(c, u, s * y2)
+                y2 = fused(-x2, u, y2)
             pivot = r[34]
             part = w * x3
-            new = pivot + part * x3
+            new = fused(part, x3, pivot)
             if new > 0.0:
                 c = pivot / new
                 s = part / new
                 w *= c
                 r[34] = new
                 u = r[35]
-                r[35] = c * u + s * y0
-                y0 -= x3 * u
+                r[35] = fused(c, u, s * y0)
+                y0 = fused(-x3, u, y0)
                 u = r[36]
-                r[36] = c * u + s * y1
-                y1 -= x3 * u
+                r[36] = fused(c, u, s * y1)
+                y1 = fused(-x3, u, y1)
                 u = r[37]
-                r[37] = c * u + s * y2
-                y2 -= x3 * u
-            r[38] += w * y0 * y0
-            r[39] += w * y1 * y1
-            r[40] += w * y2 * y2
+                r[37] = fused(c, u, s * y2)
+                y2 = fused(-x3, u, y2)
+            r[38] = fused(w * y0, y0, r[38])
+            r[39] = fused(w * y1, y1, r[39])
+            r[40] = fused(w * y2, y2, r[40])
 
 
 @kernel
