@@ -350,6 +350,8 @@ class Coefficients:
     @classmethod
     def joined(cls, blocks: Sequence[Coefficients], targets: Sequence[tuple[int, ...]]) -> Coefficients:
         """One record of all targets from one of each block; ``targets`` are the blocks' target positions."""
+        if len(blocks) == 1:
+            return blocks[0]
         order = np.argsort([target for block in targets for target in block])
         block_of = np.repeat(np.arange(len(blocks)), [len(block) for block in targets])[order]
 
