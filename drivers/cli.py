@@ -38,7 +38,8 @@ Diagnostics = Annotated[str, typer.Option(help="Comma-separated; see the README 
 Medians = Annotated[Optional[list[str]], typer.Option(help="Columns whose median per group is wanted.")]
 MinEntries = Annotated[Optional[int], typer.Option(help="Rows that a fit needs. [default: its coefficients]")]
 Fitter = Annotated[str, typer.Option(help="ols, or wls (insists on weights).")]
-Engine = Annotated[str, typer.Option(help="numpy, or reference (slow, obvious).")]
+Engine = Annotated[str, typer.Option(help="numba (compiled), numpy, or reference (slow, obvious).")]
+Threads = Annotated[Optional[int], typer.Option(help="Most threads of the engine numba.  [default: all cores]")]
 Output = Annotated[
     Optional[list[str]], typer.Option("--output", help="Outputs asked for, comma-separated or repeated.")
 ]
@@ -84,7 +85,8 @@ def fit(
     medians: Medians = None,
     min_entries: MinEntries = None,
     fitter: Fitter = "ols",
-    engine: Engine = "numpy",
+    engine: Engine = "numba",
+    threads: Threads = None,
     debug: Debug = False,
 ) -> None:
     """Fit one regression per group and write the table."""
@@ -96,6 +98,7 @@ def fit(
         driver = GroupByDriver(engine=engine, fitter=fitter)
         check_suffix(out)
         inputs = _inputs(by, target, on, weights, select, diagnostics, medians, min_entries)
+        inputs["threads"] = threads
         table = driver.execute(["fit_table"], {"frame": read_frame(file), **inputs})["fit_table"]
         write_frame(table, out)
         Console().print(summary(table))
@@ -113,7 +116,7 @@ def plan(
     diagnostics: Diagnostics = "errors,rms",
     output: Output = None,
     fitter: Fitter = "ols",
-    engine: Engine = "numpy",
+    engine: Engine = "numba",
     debug: Debug = False,
 ) -> None:
     """Show what would run for the outputs asked for, in order, why, and how large it gets. Runs nothing."""
@@ -131,7 +134,7 @@ def draw(
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help=".svg, .png, .dot or .mmd; text without.")] = None,
     output: Output = None,
     fitter: Fitter = "ols",
-    engine: Engine = "numpy",
+    engine: Engine = "numba",
     debug: Debug = False,
 ) -> None:
     """Draw the graph behind the outputs asked for (default: the fit table)."""
@@ -143,7 +146,7 @@ def draw(
 
 
 @app.command()
-def outputs(engine: Engine = "numpy", fitter: Fitter = "ols", debug: Debug = False) -> None:
+def outputs(engine: Engine = "numba", fitter: Fitter = "ols", debug: Debug = False) -> None:
     """List everything that can be asked for by name."""
     from gbr_dag.drivers.groupby import GroupByDriver
 

@@ -37,8 +37,8 @@ _ORDINAL = {"bin_coordinates.codes", "cell_ids.ids", "bin_table.cells"}
 _PRIVATE = {"bin_coordinates.spans", "cell_ids.span", "coefficients.block_of"}
 """How an engine arranges its work: upper bounds of cell numbers; blocks, over which the other fields are spread."""
 
-_OF_THE_CONFIG = {"fit_record['engine']", "fit_record['fitter']"}
-"""They say which configuration ran."""
+_OF_THE_CONFIG = {"fit_record['engine']", "fit_record['fitter']", "fit_record['seconds']"}
+"""They say which configuration ran, and how long."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _parts(path: str, column: str, value: Any) -> Iterator[tuple[str, str, Any]]
     elif isinstance(value, pd.DataFrame):
         for name in value.columns:
             yield f"{path}.{name}", str(name), _column_values(value[name])
-    elif isinstance(value, pd.Series):
-        yield path, column, _column_values(value)
+    elif isinstance(value, (pd.Series, pd.Index)):
+        yield path, column, _column_values(value.to_series() if isinstance(value, pd.Index) else value)
     elif isinstance(value, Coefficients):
         for field in dataclasses.fields(value):
             part = getattr(value, field.name)

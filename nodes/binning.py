@@ -7,14 +7,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import is_every_row, is_numeric, numeric_values
+from gbr_dag.columns import every_row, is_every_row, is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.graph.backend import config
-from gbr_dag.graph.sizes import bytes_estimate
+from gbr_dag.graph.notes import plan_note
+from gbr_dag.graph.sizes import bytes_estimate, readable_bytes
 from gbr_dag.tables import BinCoordinates, BoolArray, CellIds, IntArray
 
 _CELLS_PER_ROW = 4
 """A table over all cells beats sorting while it is not much larger than the ids themselves."""
+
+_BYTES_PER_CELL = 12
+"""The count of its rows and the number of its bin."""
 
 _LARGEST_SPAN = 2**62
 
@@ -54,6 +58,18 @@ def bin_coordinates__numba(
     return _coordinates(frame, by, usable_rows, bounds)
 
 
+def _key_path(frame: pd.DataFrame, by: Sequence[str]) -> str:
+    """How cells will be numbered, by the keys of all rows."""
+    coordinates = bin_coordinates__numpy(frame, by, every_row(len(frame)))
+    kinds = ["integers as they are" if levels is None else "sorted values" for levels in coordinates.levels]
+    keys = ", ".join(f"{name}: {kind}" for name, kind in zip(by, kinds))
+    n_cells = _grid_size(coordinates)
+    if _is_dense(coordinates):
+        return f"{keys}; a grid of {n_cells:,} cells, {readable_bytes(_BYTES_PER_CELL * n_cells)}"
+    return f"{keys}; ranks of the cells that occur, the grid would have {n_cells:,}"
+
+
+@plan_note(_key_path)
 @bytes_estimate(lambda frame: 4 * len(frame))
 @config.when_in(engine=["numpy", "reference"])
 def cell_ids__numpy(bin_coordinates: BinCoordinates) -> CellIds:
@@ -69,9 +85,10 @@ def cell_ids__numpy(bin_coordinates: BinCoordinates) -> CellIds:
         np.multiply(ids, span, out=ids, where=bin_coordinates.present)
         np.add(ids, codes.astype(np.int64) - low, out=ids, where=bin_coordinates.present, casting="unsafe")
     ids[~bin_coordinates.present] = -1
-    return CellIds(ids, int(np.prod(bin_coordinates.spans)), None)
+    return CellIds(ids, _grid_size(bin_coordinates), None)
 
 
+@plan_note(_key_path)
 @bytes_estimate(lambda frame: 4 * len(frame))
 @config.when(engine="numba")
 def cell_ids__numba(bin_coordinates: BinCoordinates, threads: Optional[int]) -> CellIds:
@@ -86,7 +103,7 @@ def cell_ids__numba(bin_coordinates: BinCoordinates, threads: Optional[int]) -> 
         return _ranked(bin_coordinates)
     present = None if is_every_row(bin_coordinates.present) else bin_coordinates.present
     ids = cells.cells(bin_coordinates.codes, bin_coordinates.lows, bin_coordinates.spans, present, threads)
-    return CellIds(ids, int(np.prod(bin_coordinates.spans)), None)
+    return CellIds(ids, _grid_size(bin_coordinates), None)
 
 
 def _coordinates(
@@ -140,17 +157,22 @@ def _comparable(column: pd.Series) -> Any:
 
 def _is_dense(coordinates: BinCoordinates) -> bool:
     """Whether a table over all cells of the grid is worth its memory, and can be had."""
-    n_cells = 1
-    for span in coordinates.spans:
-        n_cells *= span
+    n_cells = _grid_size(coordinates)
     most = min(max(_CELLS_PER_ROW * len(coordinates.codes[0]), 1024), 2**31 - 2)
     return n_cells <= most and _grid_fits(n_cells)
+
+
+def _grid_size(coordinates: BinCoordinates) -> int:
+    n_cells = 1
+    for span in coordinates.spans:
+        n_cells *= span  # as a Python integer, which has no end
+    return n_cells
 
 
 def _grid_fits(n_cells: int) -> bool:
     """Whether there is memory for the counts and the bins of all cells."""
     try:
-        np.empty(2 * n_cells, dtype=np.int64)
+        np.empty(_BYTES_PER_CELL * n_cells, dtype=np.uint8)
     except MemoryError:
         return False
     return True
@@ -161,11 +183,10 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     rows = None if is_every_row(coordinates.present) else np.flatnonzero(coordinates.present)
     ids, span = np.zeros(len(coordinates.codes[0]) if rows is None else len(rows), dtype=np.int64), 1
     for codes, low, width in zip(coordinates.codes, coordinates.lows, coordinates.spans):
-        if span * width > _LARGEST_SPAN:
-            ranks, occurring = _ranks(ids)
-            ids, span = ranks.astype(np.int64), len(occurring)
-        ids *= width
-        ids += (codes if rows is None else codes[rows]).astype(np.int64) - low
+        places = (codes if rows is None else codes[rows]).astype(np.int64) - low
+        if span * width > _LARGEST_SPAN:  # fewer than 2^31 values occur of either
+            (ids, span), (places, width) = _counted_ranks(ids), _counted_ranks(places)
+        ids = ids * width + places
         span *= width
     ranks, cells = _ranks(ids)
     members = np.empty(len(cells), dtype=np.int64)
@@ -175,6 +196,11 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     everywhere = np.full(len(coordinates.codes[0]), -1, dtype=ranks.dtype)
     everywhere[rows] = ranks
     return CellIds(everywhere, len(cells), members)
+
+
+def _counted_ranks(ids: IntArray) -> tuple[IntArray, int]:
+    ranks, occurring = _ranks(ids)
+    return ranks.astype(np.int64), len(occurring)
 
 
 def _ranks(ids: IntArray) -> tuple[npt.NDArray[np.signedinteger[Any]], IntArray]:

@@ -10,13 +10,14 @@ from typing import Any, Optional
 
 from gbr_dag.errors import UnknownNameError
 from gbr_dag.graph.checks import listed, unknown
+from gbr_dag.graph.notes import note_of
 from gbr_dag.graph.request import Request, resolved_request
 from gbr_dag.graph.sizes import estimated_bytes, measured_bytes, readable_bytes
 from gbr_dag.graph.structure import Graph
 
-_HEADER = ("#", "node", "stage", "variant", "bytes", "needed by")
+_HEADER = ("#", "node", "stage", "variant", "bytes", "needed by", "how")
 _FACTS = ("outputs", "inputs", "missing", "kept")
-_RIGHT = (True, False, False, False, True, False)
+_RIGHT = (True, False, False, False, True, False, False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Plan:
         Memory of given values, and of nodes that say beforehand how large their value will be.
     graph : Graph
         The graph that was asked.
+    notes : dict of str to str
+        How nodes will go about their work, for those that say so beforehand.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class Plan:
     kept: tuple[str, ...]
     bytes: Mapping[str, int] = field(hash=False)
     graph: Graph = field(repr=False, compare=False)
+    notes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def why(self, name: str) -> str:
         """Say why a node runs, or why it does not.
@@ -136,7 +140,8 @@ class Plan:
             users = [user for user in self.graph.users(name) if user in running]
             asked = ["(asked for)"] if name in self.outputs else []
             size = readable_bytes(self.bytes[name]) if name in self.bytes else ""
-            rows.append((str(number), name, node.stage, node.variant, size, listed([*asked, *users])))
+            needed = listed([*asked, *users])
+            rows.append((str(number), name, node.stage, node.variant, size, needed, self.notes.get(name, "")))
         return rows
 
     def _repr_html_(self) -> str:
@@ -158,7 +163,9 @@ def made_plan(
     """Resolve a request and size it."""
     request = resolved_request(graph, outputs, inputs, overrides)
     sizes = request_bytes(graph, request, inputs or {}, overrides or {})
-    return Plan(request.outputs, request.order, request.inputs, request.missing, request.kept, sizes, graph)
+    notes = {name: note_of(graph.nodes[name].function, inputs or {}) for name in request.order}
+    told = {name: note for name, note in notes.items() if note}
+    return Plan(request.outputs, request.order, request.inputs, request.missing, request.kept, sizes, graph, told)
 
 
 def request_bytes(

@@ -58,7 +58,7 @@ def _compiled_prefetch(records: Any, row: Any, column: Any) -> Any:  # noqa: ARG
 
 
 def fused(a: float, b: float, c: float) -> float:
-    """a * b + c, rounded once where the processor has an instruction for it: a tenth of the time of an update."""
+    """A * b + c, rounded once where the processor has an instruction for it: a tenth of the time of an update."""
     return a * b + c
 
 
@@ -66,7 +66,9 @@ def fused(a: float, b: float, c: float) -> float:
 def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:
     def written(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         double = ir.DoubleType()
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(double, [double] * 3), "llvm.fmuladd.f64")
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(double, [double] * 3), "llvm.fmuladd.f64"
+        )
         return builder.call(function, arguments)
 
     return types.float64(types.float64, types.float64, types.float64), written

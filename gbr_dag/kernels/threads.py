@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Optional, TypeVar
 
 import numba
@@ -34,31 +35,22 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
     """
     if n == 1:
         return [work(0, lambda: False)]
-    results: dict[int, Result] = {}
-    failures: list[BaseException] = []
     stop = threading.Event()
 
-    def one(i: int) -> None:
-        try:
-            results[i] = work(i, stop.is_set)
-        except BaseException as failure:
-            failures.append(failure)
+    def told(future: Future[Result]) -> None:
+        if future.exception() is not None:
             stop.set()
-            if threading.current_thread() is caller:
-                raise
 
-    caller = threading.current_thread()
-    others = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(1, n)]
-    for other in others:
-        other.start()
-    try:
-        one(0)
-    finally:
+    with ThreadPoolExecutor(n - 1) as pool:
+        others = [pool.submit(work, i, stop.is_set) for i in range(1, n)]
         for other in others:
-            other.join()
-    if failures:
-        raise failures[0]
-    return [results[i] for i in range(n)]
+            other.add_done_callback(told)
+        try:
+            first = work(0, stop.is_set)
+            return [first, *(other.result() for other in others)]
+        except BaseException:
+            stop.set()
+            raise
 
 
 def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:

@@ -64,7 +64,7 @@ def with_node(name: str, argument: str, by_numpy: str, by_reference: str) -> gbr
         ]
     module = types.ModuleType(f"own_{name}")
     exec(compile("\n".join(source), f"own_{name}.py", "exec"), module.__dict__)
-    return gbr_dag.GroupByDriver(modules=[module])
+    return gbr_dag.GroupByDriver(engine="numpy", modules=[module])
 
 
 def test_engines_agree_in_every_node(inputs):
@@ -184,7 +184,7 @@ def test_designs_at_the_limits_of_the_accuracy_agree_too(seed):
 
 @pytest.mark.parametrize(
     ("other", "equal"),
-    [("row_bin.astype(np.int32)", True), ("np.where(row_bin == 3, 4, row_bin)", False)],
+    [("row_bin.astype(np.int64)", True), ("np.where(row_bin == 3, 4, row_bin)", False)],
 )
 def test_values_count_and_not_dtypes(inputs, other, equal):
     driver = with_node("shown_bins", "bin_map", "bin_map.row_bin", other.replace("row_bin", "bin_map.row_bin"))

@@ -54,7 +54,7 @@ def test_the_table_alone_tells_values_status_and_meanings(frame):
     assert explanation.rows is None
     text = str(explanation)
     assert "group g=2, h=b" in text
-    assert "y, t ~ 1 + x + z, weights: w; fitter ols, engine numpy" in text
+    assert "y, t ~ 1 + x + z, weights: w; fitter ols, engine numba" in text
     assert "status of y: ok" in text
 
 

@@ -47,10 +47,9 @@ def binned(frame: pd.DataFrame, by: tuple[str, ...], way: str, usable: np.ndarra
 
 
 @pytest.mark.parametrize("spread", [1, 10**9], ids=["dense", "sparse"])
-@pytest.mark.parametrize("dtype", ["int64", "int32", "uint64", "int16"])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint32", "int16"])
 def test_bins_are_the_sorted_cells_with_their_rows(way, spread, dtype):
-    if spread > 1 and dtype == "int16":
-        spread = 3000
+    spread = min(spread, {"int16": 8_000, "int32": 10**8}.get(dtype, spread))
     keys = np.array([4, 1, 0, 4, 2, 0, 4]) * spread
     frame = pd.DataFrame({"key": keys.astype(dtype)}, index=list("abcdefg"))
     found = binned(frame, ("key",), way, np.array([True, False, True, True, True, True, True]))
