@@ -1,4 +1,4 @@
-"""The import of Hamilton, which resolves and runs the graphs, and the adapter through which it runs a node.
+"""The import of Hamilton, which makes nodes of functions.
 
 Modules of nodes take ``config`` from here, so that Hamilton is imported in one way only.
 """
@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from importlib.metadata import version
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gbr_dag.graph.execution import Run
+from typing import Any
 
 
 def _release(text: str) -> tuple[int, ...]:
@@ -44,34 +40,25 @@ with _default_environment(HAMILTON_AUTOLOAD_EXTENSIONS="0"):
     from hamilton import driver as _hamilton_driver
     from hamilton import node as _hamilton_node
     from hamilton import registry as _registry
-    from hamilton.execution import graph_functions as _graph_functions
     from hamilton.function_modifiers import config
     from hamilton.function_modifiers.base import NodeResolver, resolve_nodes
     from hamilton.function_modifiers.configuration import hamilton_exclude
     from hamilton.graph_utils import find_functions
-    from hamilton.lifecycle import EdgeConnectionHook, NodeExecutionMethod
+    from hamilton.lifecycle import EdgeConnectionHook
 
 __all__ = [
-    "RUN",
     "config",
     "find_functions",
-    "hamilton_driver",
     "hamilton_exclude",
     "is_parallel",
     "load_extensions",
+    "node_callables",
     "resolve_nodes",
     "resolvers_of",
 ]
 
-RUN: ContextVar[Run] = ContextVar("gbr_dag_run")
-"""What the adapter reports to; of the context, so that threads and drivers inside nodes keep apart."""
-
-
-class _Adapter(NodeExecutionMethod, EdgeConnectionHook):  # type: ignore[misc]
-    """Runs a node through the current run; types are checked by our own rules before."""
-
-    def run_to_execute_node(self, *, node_name: str, node_callable: Any, node_kwargs: dict[str, Any], **_: Any) -> Any:
-        return RUN.get().run_node(node_name, node_callable, node_kwargs)
+class _AnyTypes(EdgeConnectionHook):  # type: ignore[misc]
+    """Lets edges of any types pass: they are checked by our own rules before."""
 
     def check_edge_types_match(self, type_from: Any, type_to: Any, **_: Any) -> bool:  # noqa: ARG002
         return True
@@ -80,32 +67,11 @@ class _Adapter(NodeExecutionMethod, EdgeConnectionHook):  # type: ignore[misc]
         return True
 
 
-class _Executor(_hamilton_driver.DefaultGraphExecutor):  # type: ignore[misc]
-    """Runs a request and lets go of its values.
-
-    Hamilton's traversal holds the values and the inputs of a run in a circle of references: gigabytes would live on
-    until the garbage collector comes by.
-    """
-
-    def execute(self, fg: Any, final_vars: list[str], overrides: Any, inputs: Any, run_id: str) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        given = _graph_functions.combine_config_and_inputs(fg.config, inputs)
-        taken = dict(overrides)
-        nodes = [fg.nodes[name] for name in final_vars if name in fg.nodes]
-        try:
-            _graph_functions.execute_subdag(nodes, given, self.adapter, values, taken, run_id)
-            return {name: values.get(name, inputs.get(name)) for name in final_vars}
-        finally:
-            for held in (values, given, taken):
-                held.clear()
-
-
-def hamilton_driver(modules: Sequence[ModuleType], settings: dict[str, Any]) -> Any:
-    """Build Hamilton's driver; of functions with the same name the one of the later module wins."""
+def node_callables(modules: Sequence[ModuleType], settings: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """What Hamilton makes of the modules' functions, by node; of functions with one name that of the last module."""
     builder = _hamilton_driver.Builder().with_modules(*modules).with_config(settings)
-    driver = builder.allow_module_overrides().with_adapters(_Adapter()).build()
-    driver.graph_executor = _Executor(driver.adapter)
-    return driver
+    driver = builder.allow_module_overrides().with_adapters(_AnyTypes()).build()
+    return {name: node.callable for name, node in driver.graph.nodes.items()}
 
 
 def load_extensions() -> None:

@@ -21,15 +21,15 @@ Function = Callable[..., Any]
 
 def build_graph(
     modules: Sequence[ModuleType], config: Mapping[str, Any], replace: Sequence[str] = ()
-) -> tuple[Graph, Any]:
+) -> tuple[Graph, dict[str, Callable[..., Any]]]:
     """Build the graph of the modules' functions under a config.
 
     Returns
     -------
     graph : Graph
         What can be asked for.
-    driver : hamilton.driver.Driver
-        Hamilton's driver of the same graph.
+    callables : dict of str to callable
+        The nodes' functions as Hamilton resolved them.
     """
     from gbr_dag.graph import backend
 
@@ -49,7 +49,7 @@ def build_graph(
     nodes = _distinct_nodes(found, config, replace)
     graph = _graph(nodes, variants, config)
     with _names_kept(seen):
-        return graph, backend.hamilton_driver(modules, dict(config))
+        return graph, backend.node_callables(modules, dict(config))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from gbr_dag.errors import InputError, MissingExtraError
 from gbr_dag.graph.annotations import annotation_text
 from gbr_dag.graph.build import build_graph, checked_modules
 from gbr_dag.graph.checks import check_complete, check_types
-from gbr_dag.graph.execution import NodeFailure, Progress, Run, report_frame
+from gbr_dag.graph.execution import Progress, Run, report_frame
 from gbr_dag.graph.plan import Plan, demand, made_plan
 from gbr_dag.graph.request import Request, resolved_request
 
@@ -76,7 +76,7 @@ class Driver:
             message = f"progress must be None, True, False or a function (node, done, total), got {progress!r}"
             raise InputError(message)
         self._modules = checked_modules(modules)
-        self._graph, self._hamilton = build_graph(self._modules, dict(config or {}), replace)
+        self._graph, self._callables = build_graph(self._modules, dict(config or {}), replace)
         self._progress = progress
         self._last_run: Optional[Run] = None
 
@@ -123,28 +123,12 @@ class Driver:
         return {name: values[name] for name in request.outputs}
 
     def _run(self, request: Request, inputs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-        from gbr_dag.graph.backend import RUN
-
-        run = Run(self._graph, request, overrides, self._progress)
-        kept = {name: overrides[name] for name in request.kept}
-        given = {name: inputs[name] for name in request.inputs}
-        given.update({name: value for name, value in kept.items() if name not in self._graph.nodes})
-        token = RUN.set(run)
-        failure: Optional[Exception] = None
+        run = Run(self._graph, self._callables, request, self._progress)
+        self._last_run = run
         try:
-            values: dict[str, Any] = self._hamilton.execute(list(request.starts), inputs=given, overrides=kept)
-        except NodeFailure as carrier:
-            failure = carrier.error
+            return run.values(inputs, overrides)
         finally:
-            RUN.reset(token)
             run.close()
-            self._last_run = run
-        if failure is None:
-            return values
-        try:
-            raise failure  # outside of the except clause: its own cause and context stay
-        finally:
-            del failure
 
     def plan(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from gbr_dag.graph.structure import Graph
 
 Progress = Union[bool, Callable[[str, int, int], None], None]
-
-
-class NodeFailure(BaseException):
-    """Carries an exception past Hamilton, which logs the inputs of the failing node if it sees an ``Exception``."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 @dataclass(frozen=True)
@@ -43,16 +36,18 @@ class Run:
     Parameters
     ----------
     graph : Graph
+    callables : mapping of str to callable
+        Functions of the nodes.
     request : Request
         What runs.
-    overrides : mapping
-        Values of the nodes that are kept.
     progress : bool, callable or None
         See :class:`gbr_dag.graph.Driver`.
     """
 
-    def __init__(self, graph: Graph, request: Request, overrides: Mapping[str, Any], progress: Progress) -> None:
-        self._graph = graph
+    def __init__(
+        self, graph: Graph, callables: Mapping[str, Callable[..., Any]], request: Request, progress: Progress
+    ) -> None:
+        self._graph, self._callables, self._request = graph, callables, request
         self._total = len(request.order)
         self._done = 0
         self._bar: Optional[ProgressBar] = None
@@ -62,19 +57,41 @@ class Run:
         elif wants_bar(progress):
             self._bar = ProgressBar(self._total, at_once=progress is True)
             self._tell = self._bar.show
-        self.steps = [Step(name, "kept", 0.0, measured_bytes(overrides[name])) for name in request.kept]
+        self.steps: list[Step] = []
 
-    def run_node(self, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    def values(self, inputs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the nodes in order and give the outputs; a value is let go as soon as nothing needs it any more."""
+        graph, request = self._graph, self._request
+        values = {**graph.config, **{name: inputs[name] for name in request.inputs}}
+        for name in request.kept:
+            values[name] = overrides[name]
+            self.steps.append(Step(name, "kept", 0.0, measured_bytes(overrides[name])))
+        uses = Counter(need.name for name in request.order for need in graph.nodes[name].needs)
+        uses.update(request.outputs)
+        for name in request.order:
+            needs = graph.nodes[name].needs
+            values[name] = self._run_node(name, {need.name: values[need.name] for need in needs if need.name in values})
+            for need in needs:
+                uses[need.name] -= 1
+                if not uses[need.name]:
+                    values.pop(need.name, None)
+        return {name: values[name] for name in request.outputs}
+
+    def close(self) -> None:
+        """Take the progress bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _run_node(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Call the function of a node, and write down how it went."""
         self._report_progress(name)
         start = time.perf_counter()
         try:
-            value = function(**arguments)
+            value = self._callables[name](**arguments)
         except BaseException as error:
             self.steps.append(Step(name, "failed", time.perf_counter() - start, None))
-            if isinstance(error, Exception):
-                self._add_note(error, name)
-                raise NodeFailure(_from_node(error)) from error
+            if isinstance(error, Exception) and hasattr(error, "add_note"):
+                error.add_note(f"in node {name!r} ({self._graph.nodes[name].place})")
             raise
         seconds = time.perf_counter() - start
         self.steps.append(Step(name, "ran", seconds, measured_bytes(value)))
@@ -82,30 +99,9 @@ class Run:
         self._report_progress(name)
         return value
 
-    def close(self) -> None:
-        """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.close()
-
     def _report_progress(self, name: str) -> None:
-        if self._tell is None:
-            return
-        try:
+        if self._tell is not None:
             self._tell(name, self._done, self._total)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                raise NodeFailure(_from_node(error)) from error
-            raise
-
-    def _add_note(self, error: Exception, name: str) -> None:
-        if hasattr(error, "add_note"):
-            error.add_note(f"in node {name!r} ({self._graph.nodes[name].place})")
-
-
-def _from_node(error: Exception) -> Exception:
-    """Cut our own frame off the traceback, so that it leads from the driver into the node."""
-    frames = error.__traceback__
-    return error if frames is None or frames.tb_next is None else error.with_traceback(frames.tb_next)
 
 
 def report_frame(run: Optional[Run]) -> pd.DataFrame:

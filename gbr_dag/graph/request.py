@@ -10,9 +10,6 @@ from gbr_dag.errors import UnknownNameError
 from gbr_dag.graph.checks import check_given_names, checked_outputs, checked_values
 from gbr_dag.graph.structure import Graph
 
-_LONGEST_CHAIN = 200
-"""Hamilton descends a chain of nodes by recursion; longer ones are cut into pieces that are asked for one by one."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -30,8 +27,6 @@ class Request:
         Inputs that are required and not given.
     kept : tuple of str
         Overrides in use.
-    starts : tuple of str
-        What Hamilton is asked for, so that it runs the nodes in this order.
     """
 
     outputs: tuple[str, ...]
@@ -39,7 +34,6 @@ class Request:
     inputs: tuple[str, ...]
     missing: tuple[str, ...]
     kept: tuple[str, ...]
-    starts: tuple[str, ...]
 
 
 def resolved_request(
@@ -52,12 +46,7 @@ def resolved_request(
     names = checked_outputs(graph, outputs)
     inputs, overrides = checked_values("inputs", inputs), checked_values("overrides", overrides)
     check_given_names(graph, inputs, overrides)
-    starts = names
-    order, reached = _walk(graph, starts, overrides)
-    milestones = _milestones(graph, order)
-    if milestones:
-        starts = (*milestones, *names)
-        order, reached = _walk(graph, starts, overrides)
+    order, reached = _walk(graph, names, overrides)
     running = set(order)
     kept = tuple(name for name in reached if name in overrides)
     needed, missing = [], []
@@ -70,11 +59,11 @@ def resolved_request(
         if name not in inputs and required:
             _check_present(graph, name, running)
             missing.append(name)
-    return Request(names, tuple(order), tuple(needed), tuple(missing), kept, starts)
+    return Request(names, tuple(order), tuple(needed), tuple(missing), kept)
 
 
 def _walk(graph: Graph, starts: Iterable[str], overrides: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Nodes in Hamilton's order: depth first, arguments in the order of the signature; and all that ends a branch."""
+    """Nodes depth first, arguments in the order of the signature; and all that ends a branch."""
     order: list[str] = []
     ends: list[str] = []
     seen: set[str] = set()
@@ -100,13 +89,6 @@ def _walk(graph: Graph, starts: Iterable[str], overrides: Mapping[str, Any]) -> 
             else:
                 enter(following)
     return order, ends
-
-
-def _milestones(graph: Graph, order: Iterable[str]) -> tuple[str, ...]:
-    depth: dict[str, int] = {}
-    for name in order:
-        depth[name] = 1 + max((depth.get(need.name, 0) for need in graph.nodes[name].needs), default=0)
-    return tuple(name for name, level in depth.items() if level % _LONGEST_CHAIN == 0)
 
 
 def _check_present(graph: Graph, name: str, running: set[str]) -> None:
