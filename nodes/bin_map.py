@@ -1,6 +1,6 @@
 """The occupied bins and the rows that lie in them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -25,17 +25,30 @@ def cell_counts__numba(cell_ids: CellIds, threads: Optional[int]) -> IntArray:
     return cells.counts(cell_ids.ids, cell_ids.span, threads)
 
 
-def bin_table(
+@config.when_in(engine=["numpy", "reference"])
+def bin_table__numpy(
     frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds, cell_counts: IntArray
 ) -> BinTable:
     """The occupied bins sorted by key, with their key values in the caller's dtypes."""
-    cells = np.flatnonzero(cell_counts)
-    places = _places(bin_coordinates, cell_ids, cells)
-    keys = {
-        name: _key_values(frame[name].dtype, place, levels)
-        for name, place, levels in zip(by, places, bin_coordinates.levels)
-    }
-    return BinTable(pd.DataFrame(keys, index=pd.RangeIndex(len(cells))), cells)
+
+    def unravelled(cells: IntArray) -> list[IntArray]:
+        positions = np.unravel_index(cells, bin_coordinates.spans)
+        return [position + low for position, low in zip(positions, bin_coordinates.lows)]
+
+    return _table(frame, by, bin_coordinates, cell_ids, cell_counts, unravelled)
+
+
+@config.when(engine="numba")
+def bin_table__numba(
+    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds, cell_counts: IntArray
+) -> BinTable:
+    """The occupied bins sorted by key, with their key values in the caller's dtypes."""
+    from gbr_dag.kernels import cells as grid
+
+    def unravelled(cells: IntArray) -> list[IntArray]:
+        return grid.unravelled(cells, bin_coordinates.lows, bin_coordinates.spans)
+
+    return _table(frame, by, bin_coordinates, cell_ids, cell_counts, unravelled)
 
 
 @bytes_estimate(lambda frame: 4 * len(frame))
@@ -82,18 +95,27 @@ def bin_rows__numba(bin_map: BinMap) -> BinRows:
     return BinRows(*counting_sort(bin_map.row_bin, bin_map.n_bins))
 
 
-def _places(coordinates: BinCoordinates, cell_ids: CellIds, cells: IntArray) -> list[IntArray]:
-    """Codes of the cells, key by key."""
-    if cell_ids.members is not None:
+def _table(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    coordinates: BinCoordinates,
+    cell_ids: CellIds,
+    cell_counts: IntArray,
+    unravelled: Callable[[IntArray], list[IntArray]],
+) -> BinTable:
+    cells = np.flatnonzero(cell_counts)
+    if cell_ids.members is None:
+        codes = unravelled(cells)
+    else:
         rows = cell_ids.members[cells]
-        return [codes[rows].astype(np.int64) for codes in coordinates.codes]
-    positions = np.unravel_index(cells, coordinates.spans)
-    return [position + low for position, low in zip(positions, coordinates.lows)]
+        codes = [column[rows].astype(np.int64) for column in coordinates.codes]
+    keys = {name: _key_values(frame[name].dtype, codes[i], coordinates.levels[i]) for i, name in enumerate(by)}
+    return BinTable(pd.DataFrame(keys, index=pd.RangeIndex(len(cells)), copy=False), cells)
 
 
 def _key_values(dtype: Any, codes: IntArray, levels: Optional[pd.Index]) -> Any:
     if levels is None:
-        return codes.astype(dtype)
+        return codes.astype(dtype, copy=False)
     if isinstance(dtype, pd.CategoricalDtype):
         return pd.Categorical.from_codes(codes, dtype=dtype)
     return pd.Series(levels.take(codes), dtype=dtype).array

@@ -57,6 +57,7 @@ __all__ = [
     "resolvers_of",
 ]
 
+
 class _AnyTypes(EdgeConnectionHook):  # type: ignore[misc]
     """Lets edges of any types pass: they are checked by our own rules before."""
 

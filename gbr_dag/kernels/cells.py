@@ -17,7 +17,7 @@ Codes = npt.NDArray[Any]
 _ROWS_PER_BLOCK = 1 << 16
 """Rows whose positions stay in the second cache while key after key is added to them."""
 
-_ROWS_PER_CELL = 4
+_ROWS_PER_CELL = 16
 """Every thread has its own counts; with fewer rows a cell, adding them up takes longer than counting."""
 
 
@@ -71,7 +71,7 @@ def cells(
 
 def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int64]:
     """Rows of every cell, int64 (span,); rows of cell -1 are not counted."""
-    n_threads = thread_count(threads, min(len(ids), len(ids) // (_ROWS_PER_CELL * max(span, 1)) * len(ids)))
+    n_threads = thread_count(threads, len(ids)) if len(ids) >= _ROWS_PER_CELL * span else 1
     share = shares(len(ids), n_threads)
     ids = _read_only(ids)
 
@@ -85,6 +85,13 @@ def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int6
     for other in others:
         total += other
     return total
+
+
+def unravelled(places: npt.NDArray[np.int64], lows: Sequence[int], spans: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    """Codes of cells (n_cells,), key by key, from their row-major positions on the grid of ``spans``."""
+    codes: npt.NDArray[np.int64] = empty((len(spans), len(places)), np.int64)
+    _unravel(places, np.array(lows, dtype=np.int64), np.array(spans, dtype=np.int64), codes)
+    return list(codes)
 
 
 def relabelled(ids: Codes, labels: npt.NDArray[np.int32], threads: Optional[int]) -> npt.NDArray[np.int32]:
@@ -150,6 +157,23 @@ def _count(ids: Codes, found: npt.NDArray[np.int64]) -> None:
     for i in ids:
         if i >= 0:
             found[i] += 1
+
+
+@kernel
+def _unravel(
+    places: npt.NDArray[np.int64],
+    lows: npt.NDArray[np.int64],
+    spans: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+) -> None:
+    for i in range(places.size):
+        place = np.uint32(places[i])  # a division of 32 bits takes half the time; grids are smaller than that
+        for key in range(spans.size - 1, 0, -1):
+            span = np.uint32(spans[key])
+            above = place // span
+            codes[key, i] = lows[key] + (place - above * span)
+            place = above
+        codes[0, i] = lows[0] + place
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gbr_dag.kernels import records as any_size
 from gbr_dag.kernels.generator import MOST_PREDICTORS, MOST_TARGETS
-from gbr_dag.kernels.memory import zeros
+from gbr_dag.kernels.memory import empty
 from gbr_dag.kernels.rows import NOTES
 from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, shares, side_by_side, thread_count
 
@@ -102,12 +102,21 @@ def factored(
     ranges = equal_loads(entries, n_threads)
     largest = max(int(entries[first:last].sum()) for first, last in ranges)
     if largest * n_threads <= _UNEVEN * entries.sum() or n_threads == 1:
-        table = _zero_records(n_bins, width)
-        notes = side_by_side(lambda i, stopped: pass_.run(table, ranges[i], (0, n_rows), stopped), len(ranges))
-        return Factored(table, np.sum(notes, axis=0))
-    tables = [_zero_records(n_bins, width) for _ in range(n_threads)]
+        table = _records(n_bins, width)
+
+        def of_bins(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
+            table[slice(*ranges[i])] = 0.0
+            return pass_.run(table, ranges[i], (0, n_rows), stopped)
+
+        return Factored(table, np.sum(side_by_side(of_bins, len(ranges)), axis=0))
+    tables = [_records(n_bins, width) for _ in range(n_threads)]
     rows = shares(n_rows, n_threads)
-    notes = side_by_side(lambda i, stopped: pass_.run(tables[i], (0, n_bins), rows[i], stopped), n_threads)
+
+    def of_rows(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
+        tables[i].fill(0.0)
+        return pass_.run(tables[i], (0, n_bins), rows[i], stopped)
+
+    notes = side_by_side(of_rows, n_threads)
     for other in tables[1:]:
         any_size.merge(tables[0], other, 0, n_bins, centred, p, len(columns))
     return Factored(tables[0], np.sum(notes, axis=0))
@@ -153,9 +162,9 @@ def straight_kernels(p: int, t: int) -> Optional[ModuleType]:
     return import_module(f"gbr_dag.kernels.straight.p{p}_t{t}")
 
 
-def _zero_records(n: int, width: int) -> FloatArray:
-    """Empty records (n, at least width), each on cache lines of its own."""
-    return zeros((n, -(-width // _LINE) * _LINE))
+def _records(n: int, width: int) -> FloatArray:
+    """Records (n, at least width) that hold anything, each on cache lines of its own."""
+    return empty((n, -(-width // _LINE) * _LINE))
 
 
 def _doubles(block: Array) -> FloatArray:

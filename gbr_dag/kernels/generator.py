@@ -14,7 +14,7 @@ MOST_PREDICTORS, MOST_TARGETS = 4, 3
 
 FOLDER = Path(__file__).parent / "straight"
 
-_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by gbr_dag.kernels.generator."""
+_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -142,6 +142,31 @@ def _rotations(names: _Names) -> Iterator[str]:
         yield f"{names.residual(j)} = fused(w * {target}, {target}, {names.residual(j)})"
 
 
+def aliased_source(p: int, t: int) -> str:
+    """Source of the kernel that counts the records with aliased predictors; see ``gbr_dag.kernels.records.reduce``."""
+    names = _Names(p, t)
+    lines = [
+        "@kernel",
+        "def aliased(records, start, stop, centred, precision, tolerance):",
+        '    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""',
+        "    found = 0",
+        "    squared = tolerance**2",
+        "    for b in range(start, stop):",
+        "        r = records[b]",
+        "        weight = r[1] if centred else 0.0",
+    ]
+    body, tests = [], [f"{p - 1} + centred >= r[0]"]
+    for j in range(p):
+        above = [f"{names.pivot(i)} * {names.unit(i, j)} ** 2" for i in range(j)]
+        body.append(f"square = weight * {names.high(j)} ** 2")
+        body.append(f"own{j} = precision[{j}] ** 2 * ({' + '.join([names.pivot(j), *above])} + square)")
+        terms = [f"own{j}", "2.0**-104 * square", *(f"{names.unit(i, j)} ** 2 * own{i}" for i in range(j))]
+        body.append(f"limit{j} = squared * ({' + '.join(terms)})")
+        tests.append(f"{names.pivot(j)} <= limit{j}")
+    body.append(f"found += {' or '.join(tests)}" if p else "pass")
+    return "\n".join([*lines, *(f"        {line}" for line in body), "    return found"])
+
+
 def solve_source(p: int, t: int) -> str:
     """Source of the kernel that solves records of full rank; see ``gbr_dag.kernels.solving``."""
     names = _Names(p, t)
@@ -219,7 +244,8 @@ def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
 def module_source(p: int, t: int) -> str:
     """Source of one file."""
     head = _HEAD.format(p=p, t=t)
-    functions = [update_source(p, t, weighted=True), update_source(p, t, weighted=False), solve_source(p, t)]
+    updates = [update_source(p, t, weighted=True), update_source(p, t, weighted=False)]
+    functions = [*updates, aliased_source(p, t), solve_source(p, t)]
     return "\n\n".join([head, *(f"{function}\n" for function in functions)])
 
 

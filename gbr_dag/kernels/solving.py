@@ -83,20 +83,26 @@ def reduced(
     n = len(records)
     share = shares(n, thread_count(threads, n * _WORTH_OF_A_BIN))
 
-    def found(table: FloatArray, kept: npt.NDArray[np.bool_]) -> int:
-        def of_thread(i: int, stopped: Stopped) -> int:
+    straight = straight_kernels(p, len(precision) - p)
+    nothing = np.empty((0, 0), dtype=np.bool_)
+
+    def looked_at(i: int, stopped: Stopped) -> int:
+        ranges = blocks(*share[i], stopped, _BINS_PER_CALL)
+        if straight is None:
             return sum(
-                reduce(table, start, stop, centred, precision, tolerance, kept, p)
-                for start, stop in blocks(*share[i], stopped, _BINS_PER_CALL)
+                reduce(records, start, stop, centred, precision, tolerance, nothing, p) for start, stop in ranges
             )
+        return sum(straight.aliased(records, start, stop, centred, precision, tolerance) for start, stop in ranges)
 
-        return sum(side_by_side(of_thread, len(share)))
+    def taken_out(i: int, stopped: Stopped) -> None:
+        for start, stop in blocks(*share[i], stopped, _BINS_PER_CALL):
+            reduce(table, start, stop, centred, precision, tolerance, kept, p)
 
-    if found(records, np.empty((0, 0), dtype=np.bool_)) == 0:
+    if sum(side_by_side(looked_at, len(share))) == 0:
         return records, None
-    records, kept = records.copy(), np.ones((n, p), dtype=np.bool_)
-    found(records, kept)
-    return records, kept
+    table, kept = records.copy(), np.ones((n, p), dtype=np.bool_)
+    side_by_side(taken_out, len(share))
+    return table, kept
 
 
 @kernel

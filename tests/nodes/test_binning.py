@@ -35,13 +35,13 @@ def binned(frame: pd.DataFrame, by: tuple[str, ...], way: str, usable: np.ndarra
         coordinates = binning.bin_coordinates__numpy(frame, by, usable)
         cells = binning.cell_ids__numpy(coordinates)
         counts = bin_map.cell_counts__numpy(cells)
-        table = bin_map.bin_table(frame, by, coordinates, cells, counts)
+        table = bin_map.bin_table__numpy(frame, by, coordinates, cells, counts)
         map_ = bin_map.bin_map__numpy(cells, table)
     else:
         coordinates = binning.bin_coordinates__numba(frame, by, usable, 2)
         cells = binning.cell_ids__numba(coordinates, 2)
         counts = bin_map.cell_counts__numba(cells, 2)
-        table = bin_map.bin_table(frame, by, coordinates, cells, counts)
+        table = bin_map.bin_table__numba(frame, by, coordinates, cells, counts)
         map_ = bin_map.bin_map__numba(cells, table, 2)
     return Binning(coordinates, cells, table, map_, bin_map.entries(table, counts))
 
@@ -118,7 +118,7 @@ def test_a_grid_that_does_not_fit_into_memory_is_not_made(way, monkeypatch):
     assert expected.cells.members is None
 
     with monkeypatch.context() as patched:
-        patched.setattr(binning, "_grid_fits", lambda n_cells: False)
+        patched.setattr(binning, "_grid_fits", lambda _: False)
         found = binned(frame, ("key",), way)
     assert found.cells.members is not None
     pd.testing.assert_frame_equal(found.table.keys, expected.table.keys)

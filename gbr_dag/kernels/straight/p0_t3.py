@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 0 predictors, 3 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 0 predictors, 3 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -117,6 +117,18 @@ def update_unweighted(records, row_bin, first, last, centred, notes, y0s, y1s, y
             r[8] = fused(w * y0, y0, r[8])
             r[9] = fused(w * y1, y1, r[9])
             r[10] = fused(w * y2, y2, r[10])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        pass
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 1 predictors, 1 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 1 predictors, 1 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -121,6 +121,21 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s):
                 r[7] = fused(c, u, s * y0)
                 y0 = fused(-x0, u, y0)
             r[8] = fused(w * y0, y0, r[8])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[6] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        found += 0 + centred >= r[0] or r[6] <= limit0
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 1 predictors, 2 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 1 predictors, 2 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -147,6 +147,21 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, y0s, y
                 y1 = fused(-x0, u, y1)
             r[11] = fused(w * y0, y0, r[11])
             r[12] = fused(w * y1, y1, r[12])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[8] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        found += 0 + centred >= r[0] or r[8] <= limit0
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 1 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 2 predictors, 1 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -165,6 +165,24 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, y
                 r[12] = fused(c, u, s * y0)
                 y0 = fused(-x1, u, y0)
             r[13] = fused(w * y0, y0, r[13])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[8] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[11] + r[8] * r[9] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[9] ** 2 * own0)
+        found += 1 + centred >= r[0] or r[8] <= limit0 or r[11] <= limit1
+    return found
 
 
 @kernel

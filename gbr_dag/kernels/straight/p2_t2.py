@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 2 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 2 predictors, 2 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -199,6 +199,24 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, y
                 y1 = fused(-x1, u, y1)
             r[17] = fused(w * y0, y0, r[17])
             r[18] = fused(w * y1, y1, r[18])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[10] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[11] ** 2 * own0)
+        found += 1 + centred >= r[0] or r[10] <= limit0 or r[14] <= limit1
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 2 predictors, 3 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 2 predictors, 3 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -231,6 +231,24 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, y
             r[21] = fused(w * y0, y0, r[21])
             r[22] = fused(w * y1, y1, r[22])
             r[23] = fused(w * y2, y2, r[23])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[12] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[13] ** 2 * own0)
+        found += 1 + centred >= r[0] or r[12] <= limit0 or r[17] <= limit1
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 3 predictors, 1 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 3 predictors, 1 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -217,6 +217,27 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 r[18] = fused(c, u, s * y0)
                 y0 = fused(-x2, u, y0)
             r[19] = fused(w * y0, y0, r[19])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[10] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[11] ** 2 * own0)
+        square = weight * r[4] ** 2
+        own2 = precision[2] ** 2 * (r[17] + r[10] * r[12] ** 2 + r[14] * r[15] ** 2 + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[12] ** 2 * own0 + r[15] ** 2 * own1)
+        found += 2 + centred >= r[0] or r[10] <= limit0 or r[14] <= limit1 or r[17] <= limit2
+    return found
 
 
 @kernel

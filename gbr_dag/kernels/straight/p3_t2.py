@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 3 predictors, 2 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 3 predictors, 2 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -257,6 +257,27 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 y1 = fused(-x2, u, y1)
             r[24] = fused(w * y0, y0, r[24])
             r[25] = fused(w * y1, y1, r[25])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[12] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[13] ** 2 * own0)
+        square = weight * r[4] ** 2
+        own2 = precision[2] ** 2 * (r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2 + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[14] ** 2 * own0 + r[18] ** 2 * own1)
+        found += 2 + centred >= r[0] or r[12] <= limit0 or r[17] <= limit1 or r[21] <= limit2
+    return found
 
 
 @kernel

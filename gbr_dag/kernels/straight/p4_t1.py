@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 1 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 4 predictors, 1 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -275,6 +275,30 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 r[25] = fused(c, u, s * y0)
                 y0 = fused(-x3, u, y0)
             r[26] = fused(w * y0, y0, r[26])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[12] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[13] ** 2 * own0)
+        square = weight * r[4] ** 2
+        own2 = precision[2] ** 2 * (r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2 + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[14] ** 2 * own0 + r[18] ** 2 * own1)
+        square = weight * r[5] ** 2
+        own3 = precision[3] ** 2 * (r[24] + r[12] * r[15] ** 2 + r[17] * r[19] ** 2 + r[21] * r[22] ** 2 + square)
+        limit3 = squared * (own3 + 2.0**-104 * square + r[15] ** 2 * own0 + r[19] ** 2 * own1 + r[22] ** 2 * own2)
+        found += 3 + centred >= r[0] or r[12] <= limit0 or r[17] <= limit1 or r[21] <= limit2 or r[24] <= limit3
+    return found
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 2 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 4 predictors, 2 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -321,6 +321,30 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
                 y1 = fused(-x3, u, y1)
             r[32] = fused(w * y0, y0, r[32])
             r[33] = fused(w * y1, y1, r[33])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[14] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[20] + r[14] * r[15] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[15] ** 2 * own0)
+        square = weight * r[4] ** 2
+        own2 = precision[2] ** 2 * (r[25] + r[14] * r[16] ** 2 + r[20] * r[21] ** 2 + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[16] ** 2 * own0 + r[21] ** 2 * own1)
+        square = weight * r[5] ** 2
+        own3 = precision[3] ** 2 * (r[29] + r[14] * r[17] ** 2 + r[20] * r[22] ** 2 + r[25] * r[26] ** 2 + square)
+        limit3 = squared * (own3 + 2.0**-104 * square + r[17] ** 2 * own0 + r[22] ** 2 * own1 + r[26] ** 2 * own2)
+        found += 3 + centred >= r[0] or r[14] <= limit0 or r[20] <= limit1 or r[25] <= limit2 or r[29] <= limit3
+    return found
 
 
 @kernel

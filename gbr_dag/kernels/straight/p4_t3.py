@@ -1,4 +1,4 @@
-"""Rows into factors, factors into fits: 4 predictors, 3 targets; written by gbr_dag.kernels.generator."""
+"""Rows into factors, factors into fits: 4 predictors, 3 targets; written by kernels/generator.py."""
 
 import numpy as np
 
@@ -367,6 +367,30 @@ def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x
             r[38] = fused(w * y0, y0, r[38])
             r[39] = fused(w * y1, y1, r[39])
             r[40] = fused(w * y2, y2, r[40])
+
+
+@kernel
+def aliased(records, start, stop, centred, precision, tolerance):
+    """How many of the bins start <= bin < stop have a predictor that the rank rule does not let pass."""
+    found = 0
+    squared = tolerance**2
+    for b in range(start, stop):
+        r = records[b]
+        weight = r[1] if centred else 0.0
+        square = weight * r[2] ** 2
+        own0 = precision[0] ** 2 * (r[16] + square)
+        limit0 = squared * (own0 + 2.0**-104 * square)
+        square = weight * r[3] ** 2
+        own1 = precision[1] ** 2 * (r[23] + r[16] * r[17] ** 2 + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[17] ** 2 * own0)
+        square = weight * r[4] ** 2
+        own2 = precision[2] ** 2 * (r[29] + r[16] * r[18] ** 2 + r[23] * r[24] ** 2 + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[18] ** 2 * own0 + r[24] ** 2 * own1)
+        square = weight * r[5] ** 2
+        own3 = precision[3] ** 2 * (r[34] + r[16] * r[19] ** 2 + r[23] * r[25] ** 2 + r[29] * r[30] ** 2 + square)
+        limit3 = squared * (own3 + 2.0**-104 * square + r[19] ** 2 * own0 + r[25] ** 2 * own1 + r[30] ** 2 * own2)
+        found += 3 + centred >= r[0] or r[16] <= limit0 or r[23] <= limit1 or r[29] <= limit2 or r[34] <= limit3
+    return found
 
 
 @kernel
