@@ -325,14 +325,17 @@ def fit_groups(
 
     Notes
     -----
-    Minimises sum w (y - X beta)^2 in every group by Householder QR of the rows sqrt(w) (x - mean, y - mean), so that
-    the error grows with the condition number and not with its square; nothing is regularised. Errors are
+    Minimises sum w (y - X beta)^2 in every group by rotating each row (x - mean, y - mean) of weight w into the group's
+    triangular factor (engine ``"numba"``) or by Householder QR of the rows sqrt(w) (x - mean, y - mean) (the others),
+    so that the error grows with the condition number and not with its square; nothing is regularised. Errors are
     sqrt(diag((X'WX)^-1)) rms with rms = sqrt(SSE / (n - rank)), as ``bse`` and ``sqrt(scale)`` of statsmodels WLS.
     A predictor whose remaining scatter is at most 32 roundoff units of its own data is aliased: NaN, RANK_DEFICIENT,
-    the rest fitted without it. Cost O(n_rows k^2) for k columns, plus one sort of the rows by group.
+    the rest fitted without it. Cost O(n_rows k^2) for k columns; medians and mad, and the other engines, also sort the
+    rows by group.
 
     References
     ----------
+    W. M. Gentleman, Algorithm AS 75, Appl. Statist. 23 (1974) 448; A. J. Miller, AS 274, Appl. Statist. 41 (1992) 458.
     A. Bjorck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 2.4 and 4.4.
 
     Examples

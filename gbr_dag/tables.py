@@ -326,7 +326,7 @@ class Coefficients:
         return ~np.isnan(self.conditioning)
 
     def of_targets(self, per_block: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
-        """Spread an array (n_bins, n_blocks, ...) over the targets: (n_bins, t, ...); not copied if there is one block."""
+        """Spread an array (n_bins, n_blocks, ...) over the targets, (n_bins, t, ...); one block is not copied."""
         if per_block.shape[1] == 1:
             n_bins, _, *rest = per_block.shape
             return np.broadcast_to(per_block, (n_bins, len(self.block_of), *rest))

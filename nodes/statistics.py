@@ -1,7 +1,7 @@
 """Order statistics of the rows of every bin, exact; made from the rows, so only when asked for."""
 
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ import pandas as pd
 from gbr_dag.columns import compiled_values, numeric_values
 from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinMap, BinRows, FloatArray, IntArray, TargetBlock
+
+
+_BINS_PER_CALL = 1 << 12
+"""Bins that a kernel takes at a time, so that Ctrl-C is heard."""
 
 
 @config.when_in(engine=["numpy", "reference"])
@@ -37,6 +41,7 @@ def bin_medians__numba(
     bin_rows: BinRows,
     row_weights: Optional[FloatArray],
     weighted_medians: bool,
+    threads: Optional[int],
 ) -> FloatArray:
     """Median of the present values of each column over all rows of the bin, (n_bins, len(medians)).
 
@@ -45,15 +50,13 @@ def bin_medians__numba(
     """
     from gbr_dag.kernels import order_statistics
 
-    rows, offsets = bin_rows.rows, bin_rows.offsets
-    n_bins = len(offsets) - 1
-    result = np.empty((len(medians), n_bins))
+    result = np.empty((len(medians), len(bin_rows.offsets) - 1))
     for name, column in zip(medians, result):
         values = compiled_values(frame[name])
         if weighted_medians:
-            order_statistics.weighted_bin_medians(values, row_weights, rows, offsets, 0, n_bins, column)
+            _over_bins(order_statistics.weighted_bin_medians, (values, row_weights), bin_rows, column, threads)
         else:
-            order_statistics.bin_medians(values, rows, offsets, 0, n_bins, column)
+            _over_bins(order_statistics.bin_medians, (values,), bin_rows, column, threads)
     return result.T
 
 
@@ -87,6 +90,7 @@ def mad__numba(
     bin_rows: BinRows,
     row_weights: Optional[FloatArray],
     weighted_medians: bool,
+    threads: Optional[int],
 ) -> FloatArray:
     """Median absolute deviation of the residuals from their median over the rows used, (n_bins, t), unscaled.
 
@@ -94,17 +98,36 @@ def mad__numba(
     """
     from gbr_dag.kernels import order_statistics
 
-    rows, offsets = bin_rows.rows, bin_rows.offsets
-    n_bins = len(offsets) - 1
-    result = np.full((residual.shape[1], n_bins), np.nan)
+    result = np.full((residual.shape[1], len(bin_rows.offsets) - 1), np.nan)
     for block in target_blocks:
         for target in block.targets:
             values, mads = residual[:, target], result[target]
             if weighted_medians:
-                order_statistics.weighted_bin_mads(values, block.rows, row_weights, rows, offsets, 0, n_bins, mads)
+                given = (values, block.rows, row_weights)
+                _over_bins(order_statistics.weighted_bin_mads, given, bin_rows, mads, threads)
             else:
-                order_statistics.bin_mads(values, block.rows, rows, offsets, 0, n_bins, mads)
+                _over_bins(order_statistics.bin_mads, (values, block.rows), bin_rows, mads, threads)
     return result.T
+
+
+def _over_bins(
+    kernel: Callable[..., None],
+    given: tuple[Optional[npt.NDArray[Any]], ...],
+    bin_rows: BinRows,
+    result: FloatArray,
+    threads: Optional[int],
+) -> None:
+    """Run a kernel on ranges of bins that hold about equally many rows, on threads."""
+    from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, side_by_side, thread_count
+
+    rows, offsets = bin_rows.rows, bin_rows.offsets
+    share = equal_loads(np.diff(offsets), thread_count(threads, len(rows)))
+
+    def of_thread(i: int, stopped: Stopped) -> None:
+        for start, stop in blocks(*share[i], stopped, _BINS_PER_CALL):
+            kernel(*given, rows, offsets, start, stop, result)
+
+    side_by_side(of_thread, len(share))
 
 
 def _bin_median(

@@ -24,7 +24,7 @@ _ROWS_PER_CELL = 16
 def bounds(
     codes: Sequence[Codes], present: Optional[npt.NDArray[np.bool_]], threads: Optional[int]
 ) -> list[tuple[int, int]]:
-    """Smallest and largest code of the rows present, key by key; (0, -1) if there are none, ``present`` None for all."""
+    """Smallest and largest code of the rows present, key by key, (0, -1) if there are none."""
     n = len(codes[0])
     share = shares(n, thread_count(threads, n))
     columns = [_read_only(column) for column in codes]

@@ -63,8 +63,8 @@ def fused(a: float, b: float, c: float) -> float:
 
 
 @intrinsic
-def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:
-    def written(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
+    def written(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         double = ir.DoubleType()
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(double, [double] * 3), "llvm.fmuladd.f64"
