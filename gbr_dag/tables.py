@@ -140,12 +140,15 @@ class CellIds:
         row is left out.
     span : int
         Exclusive upper bound of the ids.
+    counts : int64 array (span,)
+        Rows of every id.
     members : int64 array (span,) or None
         A row of every id, where ids are ranks; None where ids are positions on the grid.
     """
 
     ids: npt.NDArray[np.signedinteger[Any]]
     span: int
+    counts: IntArray
     members: Optional[IntArray]
 
 

@@ -12,22 +12,8 @@ from gbr_dag.tables import BinCoordinates, BinMap, BinRows, BinTable, CellIds, I
 
 
 @config.when_in(engine=["numpy", "reference"])
-def cell_counts__numpy(cell_ids: CellIds) -> IntArray:
-    """Rows of the frame in each cell, int64 (n_cells,)."""
-    return np.bincount(cell_ids.ids + 1, minlength=cell_ids.span + 1)[1:].astype(np.int64, copy=False)
-
-
-@config.when(engine="numba")
-def cell_counts__numba(cell_ids: CellIds, threads: Optional[int]) -> IntArray:
-    """Rows of the frame in each cell, int64 (n_cells,)."""
-    from gbr_dag.kernels import cells
-
-    return cells.counts(cell_ids.ids, cell_ids.span, threads)
-
-
-@config.when_in(engine=["numpy", "reference"])
 def bin_table__numpy(
-    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds, cell_counts: IntArray
+    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds
 ) -> BinTable:
     """The occupied bins sorted by key, with their key values in the caller's dtypes."""
 
@@ -35,12 +21,12 @@ def bin_table__numpy(
         positions = np.unravel_index(cells, bin_coordinates.spans)
         return [position + low for position, low in zip(positions, bin_coordinates.lows)]
 
-    return _table(frame, by, bin_coordinates, cell_ids, cell_counts, unravelled)
+    return _table(frame, by, bin_coordinates, cell_ids, unravelled)
 
 
 @config.when(engine="numba")
 def bin_table__numba(
-    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds, cell_counts: IntArray
+    frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds
 ) -> BinTable:
     """The occupied bins sorted by key, with their key values in the caller's dtypes."""
     from gbr_dag.kernels import cells as grid
@@ -48,7 +34,7 @@ def bin_table__numba(
     def unravelled(cells: IntArray) -> list[IntArray]:
         return grid.unravelled(cells, bin_coordinates.lows, bin_coordinates.spans)
 
-    return _table(frame, by, bin_coordinates, cell_ids, cell_counts, unravelled)
+    return _table(frame, by, bin_coordinates, cell_ids, unravelled)
 
 
 @bytes_estimate(lambda frame: 4 * len(frame))
@@ -71,9 +57,9 @@ def bin_map__numba(cell_ids: CellIds, bin_table: BinTable, threads: Optional[int
     return BinMap(cells.relabelled(cell_ids.ids, _bin_of_cell(cell_ids, bin_table), threads), bin_table.n_bins)
 
 
-def entries(bin_table: BinTable, cell_counts: IntArray) -> IntArray:
+def entries(bin_table: BinTable, cell_ids: CellIds) -> IntArray:
     """Rows of the frame in each bin, int64 (n_bins,): selected and with all keys, whether usable in a fit or not."""
-    return cell_counts[bin_table.cells]
+    return cell_ids.counts[bin_table.cells]
 
 
 @config.when_in(engine=["numpy", "reference"])
@@ -100,10 +86,9 @@ def _table(
     by: Sequence[str],
     coordinates: BinCoordinates,
     cell_ids: CellIds,
-    cell_counts: IntArray,
     unravelled: Callable[[IntArray], list[IntArray]],
 ) -> BinTable:
-    cells = np.flatnonzero(cell_counts)
+    cells = np.flatnonzero(cell_ids.counts)
     if cell_ids.members is None:
         codes = unravelled(cells)
     else:

@@ -85,7 +85,8 @@ def cell_ids__numpy(bin_coordinates: BinCoordinates) -> CellIds:
         np.multiply(ids, span, out=ids, where=bin_coordinates.present)
         np.add(ids, codes.astype(np.int64) - low, out=ids, where=bin_coordinates.present, casting="unsafe")
     ids[~bin_coordinates.present] = -1
-    return CellIds(ids, _grid_size(bin_coordinates), None)
+    span = _grid_size(bin_coordinates)
+    return CellIds(ids, span, _counts(ids, span), None)
 
 
 @plan_note(_key_path)
@@ -102,8 +103,8 @@ def cell_ids__numba(bin_coordinates: BinCoordinates, threads: Optional[int]) -> 
     if not _is_dense(bin_coordinates):
         return _ranked(bin_coordinates)
     present = None if is_every_row(bin_coordinates.present) else bin_coordinates.present
-    ids = cells.cells(bin_coordinates.codes, bin_coordinates.lows, bin_coordinates.spans, present, threads)
-    return CellIds(ids, _grid_size(bin_coordinates), None)
+    ids, counts = cells.cells(bin_coordinates.codes, bin_coordinates.lows, bin_coordinates.spans, present, threads)
+    return CellIds(ids, len(counts), counts, None)
 
 
 def _coordinates(
@@ -191,11 +192,16 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     ranks, cells = _ranks(ids)
     members = np.empty(len(cells), dtype=np.int64)
     members[ranks[::-1]] = np.arange(len(ranks))[::-1] if rows is None else rows[::-1]
-    if rows is None:
-        return CellIds(ranks, max(len(cells), 1), members)
-    everywhere = np.full(len(coordinates.codes[0]), -1, dtype=ranks.dtype)
-    everywhere[rows] = ranks
-    return CellIds(everywhere, len(cells), members)
+    if rows is not None:
+        everywhere = np.full(len(coordinates.codes[0]), -1, dtype=ranks.dtype)
+        everywhere[rows] = ranks
+        ranks = everywhere
+    return CellIds(ranks, len(cells), _counts(ranks, len(cells)), members)
+
+
+def _counts(ids: npt.NDArray[np.signedinteger[Any]], span: int) -> IntArray:
+    """Rows of every id, int64 (span,); -1 is not counted."""
+    return np.bincount(ids + 1, minlength=span + 1)[1:].astype(np.int64, copy=False)
 
 
 def _counted_ranks(ids: IntArray) -> tuple[IntArray, int]:

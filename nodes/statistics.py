@@ -11,7 +11,6 @@ from gbr_dag.columns import compiled_values, numeric_values
 from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinMap, BinRows, FloatArray, IntArray, TargetBlock
 
-
 _BINS_PER_CALL = 1 << 12
 """Bins that a kernel takes at a time, so that Ctrl-C is heard."""
 

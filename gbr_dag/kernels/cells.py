@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -48,15 +49,21 @@ def cells(
     spans: Sequence[int],
     present: Optional[npt.NDArray[np.bool_]],
     threads: Optional[int],
-) -> npt.NDArray[np.int32]:
-    """Row-major position of every row on the grid of ``spans``, int32 (n_rows,), -1 for rows that are not present."""
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Row-major position of every row on the grid of ``spans``, int32 (n_rows,), and the rows of every cell (n_cells,).
+
+    Rows that are not present are at -1 and not counted.
+    """
     n = len(codes[0])
-    ids = empty((n,), np.int32)
+    n_cells = math.prod(spans)
+    ids: npt.NDArray[np.int32] = empty((n,), np.int32)
     share = shares(n, thread_count(threads, n))
     columns = [_read_only(column) for column in codes]
     mask = _read_only(np.empty(0, bool) if present is None else present)
+    together = len(share) == 1 or n >= _ROWS_PER_CELL * n_cells
 
-    def of_thread(i: int, stopped: Stopped) -> None:
+    def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
+        found: npt.NDArray[np.int64] = zeros((n_cells if together else 0,), np.int64)
         for start, stop in blocks(*share[i], stopped, _ROWS_PER_BLOCK):
             part = ids[start:stop]
             _begin(part, columns[0][start:stop], lows[0])
@@ -64,27 +71,17 @@ def cells(
                 _extend(part, column[start:stop], low, span)
             if mask.size:
                 _leave_out(part, mask[start:stop])
-
-    side_by_side(of_thread, len(share))
-    return ids
-
-
-def counts(ids: Codes, span: int, threads: Optional[int]) -> npt.NDArray[np.int64]:
-    """Rows of every cell, int64 (span,); rows of cell -1 are not counted."""
-    n_threads = thread_count(threads, len(ids)) if len(ids) >= _ROWS_PER_CELL * span else 1
-    share = shares(len(ids), n_threads)
-    ids = _read_only(ids)
-
-    def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
-        found = zeros((span,), np.int64)
-        for start, stop in blocks(*share[i], stopped):
-            _count(ids[start:stop], found)
+            if together:
+                _count(part, found)
         return found
 
-    total, *others = side_by_side(of_thread, n_threads)
+    total, *others = side_by_side(of_thread, len(share))
     for other in others:
         total += other
-    return total
+    if not together:
+        total = zeros((n_cells,), np.int64)
+        _count(ids, total)
+    return ids, total
 
 
 def unravelled(places: npt.NDArray[np.int64], lows: Sequence[int], spans: Sequence[int]) -> list[npt.NDArray[np.int64]]:

@@ -17,7 +17,6 @@ BINNING = [
     "usable_rows",
     "bin_coordinates",
     "cell_ids",
-    "cell_counts",
     "bin_table",
     "entries",
 ]

@@ -34,16 +34,14 @@ def binned(frame: pd.DataFrame, by: tuple[str, ...], way: str, usable: np.ndarra
     if way == "numpy":
         coordinates = binning.bin_coordinates__numpy(frame, by, usable)
         cells = binning.cell_ids__numpy(coordinates)
-        counts = bin_map.cell_counts__numpy(cells)
-        table = bin_map.bin_table__numpy(frame, by, coordinates, cells, counts)
+        table = bin_map.bin_table__numpy(frame, by, coordinates, cells)
         map_ = bin_map.bin_map__numpy(cells, table)
     else:
         coordinates = binning.bin_coordinates__numba(frame, by, usable, 2)
         cells = binning.cell_ids__numba(coordinates, 2)
-        counts = bin_map.cell_counts__numba(cells, 2)
-        table = bin_map.bin_table__numba(frame, by, coordinates, cells, counts)
+        table = bin_map.bin_table__numba(frame, by, coordinates, cells)
         map_ = bin_map.bin_map__numba(cells, table, 2)
-    return Binning(coordinates, cells, table, map_, bin_map.entries(table, counts))
+    return Binning(coordinates, cells, table, map_, bin_map.entries(table, cells))
 
 
 @pytest.mark.parametrize("spread", [1, 10**9], ids=["dense", "sparse"])
