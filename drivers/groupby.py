@@ -382,7 +382,9 @@ def fit_groups(
 @cache
 def _driver(engine: str, fitter: str) -> GroupByDriver:
     """One graph a combination: building it takes longer than fitting a thousand groups."""
-    return GroupByDriver(engine=engine, fitter=fitter)
+    driver = GroupByDriver(engine=engine, fitter=fitter)
+    driver._reports = False
+    return driver
 
 
 def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, Any], found: Mapping[str, Any]) -> Any:

@@ -42,12 +42,21 @@ class Run:
         What runs.
     progress : bool, callable or None
         See :class:`gbr_dag.graph.Driver`.
+    sized : bool
+        Whether the steps tell the bytes of their values.
     """
 
     def __init__(
-        self, graph: Graph, callables: Mapping[str, Callable[..., Any]], request: Request, progress: Progress
+        self,
+        graph: Graph,
+        callables: Mapping[str, Callable[..., Any]],
+        request: Request,
+        progress: Progress,
+        *,
+        sized: bool,
     ) -> None:
         self._graph, self._callables, self._request = graph, callables, request
+        self._sized = sized
         self._total = len(request.order)
         self._done = 0
         self._bar: Optional[ProgressBar] = None
@@ -65,7 +74,7 @@ class Run:
         values = {**graph.config, **{name: inputs[name] for name in request.inputs}}
         for name in request.kept:
             values[name] = overrides[name]
-            self.steps.append(Step(name, "kept", 0.0, measured_bytes(overrides[name])))
+            self.steps.append(Step(name, "kept", 0.0, self._bytes(overrides[name])))
         uses = Counter(need.name for name in request.order for need in graph.nodes[name].needs)
         uses.update(request.outputs)
         for name in request.order:
@@ -94,10 +103,13 @@ class Run:
                 error.add_note(f"in node {name!r} ({self._graph.nodes[name].place})")
             raise
         seconds = time.perf_counter() - start
-        self.steps.append(Step(name, "ran", seconds, measured_bytes(value)))
+        self.steps.append(Step(name, "ran", seconds, self._bytes(value)))
         self._done += 1
         self._report_progress(name)
         return value
+
+    def _bytes(self, value: Any) -> Optional[int]:
+        return measured_bytes(value) if self._sized else None
 
     def _report_progress(self, name: str) -> None:
         if self._tell is not None:
