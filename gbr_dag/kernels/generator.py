@@ -62,13 +62,14 @@ def update_source(p: int, t: int, *, weighted: bool) -> str:
         "@kernel",
         f"def {name}(records, row_bin, first, last, centred, notes, {', '.join(arrays)}):",
         '    """Add the rows of bins first <= bin < last to their records."""',
-        "    chosen = np.empty(CHUNK + AHEAD, np.uint64)",
+        "    chosen = np.empty(CHUNK + AHEAD, np.uint32)",
         "    for start in range(0, row_bin.size, CHUNK):",
-        "        n = rows_of_range(row_bin, start, first, last, chosen)",
+        "        bins = row_bin[start : start + CHUNK]",
+        "        n = rows_of_range(bins, first, last, chosen)",
         "        for q in range(n):",
-        "            i = chosen[q]",
+        "            i = np.uint64(start) + chosen[q]",  # numba looks after negative places of the signed kind only
         "            r = records[np.uint64(row_bin[i])]",
-        "            ahead = np.uint64(row_bin[chosen[q + AHEAD]])",
+        "            ahead = np.uint64(bins[chosen[q + AHEAD]])",
         *(f"            prefetch(records, ahead, {8 * line})" for line in range((names.width + 7) // 8)),
     ]
     body = [*(f"{column} = {column}s[i]" for column in names.columns), *_row_checks(names, weighted=weighted)]

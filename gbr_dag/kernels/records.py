@@ -67,12 +67,12 @@ def update(
 ) -> None:
     """Add the rows of bins ``first <= bin < last`` to their records; ``columns`` (k, n), ``ws`` (n,) or (0,)."""
     k = columns.shape[0]
-    chosen = np.empty(CHUNK + AHEAD, np.int64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint32)
     z = np.empty(k)
     for start in range(0, row_bin.size, CHUNK):
-        n = rows_of_range(row_bin, start, first, last, chosen)
+        n = rows_of_range(row_bin[start : start + CHUNK], first, last, chosen)
         for q in range(n):
-            i = chosen[q]
+            i = start + chosen[q]
             r = records[row_bin[i]]
             w = 1.0 if ws.size == 0 else ws[i]
             for j in range(k):

@@ -26,19 +26,21 @@ zero, 5 negative, 6 predictor missing or infinite, as in ``gbr_dag.row_reasons``
 
 
 @kernel
-def rows_of_range(row_bin: npt.NDArray[Any], start: int, first: int, last: int, chosen: npt.NDArray[np.int64]) -> int:
-    """Find the rows of a chunk whose bin lies in ``first <= bin < last``; how many, their positions in ``chosen``.
+def rows_of_range(row_bin: npt.NDArray[Any], first: int, last: int, chosen: npt.NDArray[np.uint32]) -> int:
+    """Find the rows of a chunk whose bin lies in ``first <= bin < last``; how many, their places in ``chosen``.
 
     ``AHEAD`` further places repeat the last one.
     """
-    n = 0
-    for i in range(start, min(start + CHUNK, row_bin.size)):
+    # one comparison without a sign for the two, places of 32 bits: half the time of the plain way
+    width = np.uint64(last - first)
+    n = np.uint32(0)
+    for i in range(row_bin.size):
         chosen[n] = i
-        n += (first <= row_bin[i]) & (row_bin[i] < last)  # a chained comparison would be a branch
+        n += np.uint32(np.uint64(row_bin[i] - first) < width)
     if n > 0:
         for q in range(AHEAD):
             chosen[n + q] = chosen[n - 1]
-    return n
+    return np.int64(n)
 
 
 @kernel

@@ -9,13 +9,14 @@ from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_we
 @kernel
 def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0s, ws):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.uint64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint32)
     for start in range(0, row_bin.size, CHUNK):
-        n = rows_of_range(row_bin, start, first, last, chosen)
+        bins = row_bin[start : start + CHUNK]
+        n = rows_of_range(bins, first, last, chosen)
         for q in range(n):
-            i = chosen[q]
+            i = np.uint64(start) + chosen[q]
             r = records[np.uint64(row_bin[i])]
-            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
+            ahead = np.uint64(bins[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
@@ -146,13 +147,14 @@ def update(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0
 @kernel
 def update_unweighted(records, row_bin, first, last, centred, notes, x0s, x1s, x2s, x3s, y0s):
     """Add the rows of bins first <= bin < last to their records."""
-    chosen = np.empty(CHUNK + AHEAD, np.uint64)
+    chosen = np.empty(CHUNK + AHEAD, np.uint32)
     for start in range(0, row_bin.size, CHUNK):
-        n = rows_of_range(row_bin, start, first, last, chosen)
+        bins = row_bin[start : start + CHUNK]
+        n = rows_of_range(bins, first, last, chosen)
         for q in range(n):
-            i = chosen[q]
+            i = np.uint64(start) + chosen[q]
             r = records[np.uint64(row_bin[i])]
-            ahead = np.uint64(row_bin[chosen[q + AHEAD]])
+            ahead = np.uint64(bins[chosen[q + AHEAD]])
             prefetch(records, ahead, 0)
             prefetch(records, ahead, 8)
             prefetch(records, ahead, 16)
