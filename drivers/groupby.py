@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -124,9 +125,11 @@ class GroupByDriver(Driver):
         completed, idle = self._completed(names, given, overrides)
         self._idle = set(idle)
         results = super().execute(names, completed, {**idle, **(overrides or {})})
-        found: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 6)}
+        found: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 6), "versions": {}}
+        if self._engine in sys.modules:
+            found["versions"][self._engine] = sys.modules[self._engine].__version__
         if "frame" in given:
-            found["versions"] = library_versions(given["frame"])
+            found["versions"].update(library_versions(given["frame"]))
         if "fit_record" in results and "fit_record" not in (overrides or {}):
             results["fit_record"] = _completed_record(results["fit_record"], found)
         if "fit_table" in results and "fit_table" not in (overrides or {}):

@@ -69,7 +69,9 @@ def _pages(size: int) -> mmap.mmap:
             except ValueError:  # another thread was faster
                 continue
             return memory
-    memory = mmap.mmap(-1, size)
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)  # not shared with children, as it would be without
     if size >= _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
