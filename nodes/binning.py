@@ -161,11 +161,13 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     rows = None if is_every_row(coordinates.present) else np.flatnonzero(coordinates.present)
     ids, span = np.zeros(len(coordinates.codes[0]) if rows is None else len(rows), dtype=np.int64), 1
     for codes, low, width in zip(coordinates.codes, coordinates.lows, coordinates.spans):
+        places = (codes if rows is None else codes[rows]).astype(np.int64) - low
         if span * width > _LARGEST_SPAN:
-            ranks, occurring = _ranks(ids)
-            ids, span = ranks.astype(np.int64), len(occurring)
+            ids, span = _dense(ids)
+        if span * width > _LARGEST_SPAN:
+            places, width = _dense(places)
         ids *= width
-        ids += (codes if rows is None else codes[rows]).astype(np.int64) - low
+        ids += places
         span *= width
     ranks, cells = _ranks(ids)
     members = np.empty(len(cells), dtype=np.int64)
@@ -175,6 +177,12 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     everywhere = np.full(len(coordinates.codes[0]), -1, dtype=ranks.dtype)
     everywhere[rows] = ranks
     return CellIds(everywhere, len(cells), members)
+
+
+def _dense(ids: IntArray) -> tuple[IntArray, int]:
+    """Ranks of ids, and how many there are: no more than rows, so that two of them make an int64."""
+    ranks, occurring = _ranks(ids)
+    return ranks.astype(np.int64), len(occurring)
 
 
 def _ranks(ids: IntArray) -> tuple[npt.NDArray[np.signedinteger[Any]], IntArray]:
