@@ -58,5 +58,5 @@ def _odd_size(
         bins = row_bin[counted]
         largest = np.zeros(int(bins.max(initial=-1)) + 1, dtype=size.dtype)
         np.maximum.at(largest, bins, size[counted])
-    odd = largest[(largest > _LARGEST) | ((0.0 < largest) & (largest < 1.0 / _LARGEST))]
+    odd = largest[(largest > _LARGEST) | ((largest > 0.0) & (largest < 1.0 / _LARGEST))]
     return float(odd[0]) if odd.size else None
