@@ -74,11 +74,16 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
         frame = inputs["frame"] = checked_frame(inputs["frame"], roles, inputs["weights"], inputs["selection"])
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
-        if engine != "numba":  # which sees from its factors whether there is anything to look for
+        # the engine "numba" sees from its factors whether there is anything to look for, once they are doubles
+        if engine != "numba" or any(_is_extended(dtype) for dtype in frame.dtypes):
             _check_magnitudes(frame, inputs)
     if "by" in inputs and "targets" in inputs:
         _check_collisions(inputs)
     return inputs
+
+
+def _is_extended(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > 8
 
 
 def checked_names(argument: str, value: Any) -> tuple[str, ...]:

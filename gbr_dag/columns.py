@@ -19,7 +19,7 @@ def numeric_values(column: pd.Series) -> npt.NDArray[Any]:
     """
     if isinstance(column.dtype, np.dtype):
         values: npt.NDArray[Any] = column.to_numpy()
-        return values.astype(np.float32) if values.dtype == np.float16 else values
+        return values.astype(np.float32) if values.dtype.kind == "f" and values.itemsize == 2 else values
     kind = np.float32 if getattr(column.dtype, "numpy_dtype", None) == np.float32 else np.float64
     present: npt.NDArray[Any] = column.to_numpy(dtype=kind, na_value=np.nan)
     return present
@@ -43,7 +43,8 @@ def is_numeric(dtype: Any) -> bool:
 
 def roundoff(column: npt.NDArray[Any]) -> float:
     """Unit roundoff of the precision that a column came in: that of float32 for float32, of double for all others."""
-    return float(np.finfo(np.float32 if column.dtype == np.float32 else np.float64).eps)
+    single = column.dtype.kind == "f" and column.dtype.itemsize == 4  # in either byte order
+    return float(np.finfo(np.float32 if single else np.float64).eps)
 
 
 def every_row(n_rows: int) -> npt.NDArray[np.bool_]:

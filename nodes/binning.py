@@ -185,9 +185,12 @@ def _ranked(coordinates: BinCoordinates) -> CellIds:
     ids, span = np.zeros(len(coordinates.codes[0]) if rows is None else len(rows), dtype=np.int64), 1
     for codes, low, width in zip(coordinates.codes, coordinates.lows, coordinates.spans):
         places = (codes if rows is None else codes[rows]).astype(np.int64) - low
-        if span * width > _LARGEST_SPAN:  # fewer than 2^31 values occur of either
-            (ids, span), (places, width) = _counted_ranks(ids), _counted_ranks(places)
-        ids = ids * width + places
+        if span * width > _LARGEST_SPAN:
+            ids, span = _dense(ids)
+        if span * width > _LARGEST_SPAN:
+            places, width = _dense(places)
+        ids *= width
+        ids += places
         span *= width
     ranks, cells = _ranks(ids)
     members = np.empty(len(cells), dtype=np.int64)
@@ -204,7 +207,8 @@ def _counts(ids: npt.NDArray[np.signedinteger[Any]], span: int) -> IntArray:
     return np.bincount(ids + 1, minlength=span + 1)[1:].astype(np.int64, copy=False)
 
 
-def _counted_ranks(ids: IntArray) -> tuple[IntArray, int]:
+def _dense(ids: IntArray) -> tuple[IntArray, int]:
+    """Ranks of ids, and how many there are: no more than rows, so that two of them make an int64."""
     ranks, occurring = _ranks(ids)
     return ranks.astype(np.int64), len(occurring)
 

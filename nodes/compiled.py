@@ -149,7 +149,7 @@ def coefficients__numba(
     Raises
     ------
     InputError
-        If a column's squares leave the range of doubles.
+        If a column's squares leave the range of doubles in some bin.
     """
     from gbr_dag.kernels.solving import solved
 
@@ -162,10 +162,10 @@ def coefficients__numba(
         blocks.append(_block_coefficients(factors, fits))
     if odd:
         columns = {**dict(zip(predictors, design)), **dict(zip(targets, response))}
-        used = (bin_map.row_bin >= 0) & (raw_weights > 0.0)
+        used = np.logical_and.reduce([bin_map.row_bin >= 0, raw_weights > 0.0, *(np.isfinite(x) for x in design)])
         suspects = {_words(name, predictors): column for name, column in columns.items() if name in odd}
         weights_words = f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"
-        check_magnitudes({**suspects, weights_words: raw_weights}, used)
+        check_magnitudes({**suspects, weights_words: raw_weights}, used, bin_map.row_bin)
     return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
 
 

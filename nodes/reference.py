@@ -11,6 +11,7 @@ from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinRows, Coefficients, Columns, FloatArray, TargetBlock
 
 _DOUBLE_EPS = float(np.finfo(np.float64).eps)
+_SINGLE_EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def reference_fits(
     fits = []
     for block in target_blocks:
         columns = (*design, *(response[target] for target in block.targets))
-        eps = [_DOUBLE_EPS if column.dtype != np.float32 else float(np.finfo(np.float32).eps) for column in columns]
+        eps = [_SINGLE_EPS if column.dtype.newbyteorder("=") == np.float32 else _DOUBLE_EPS for column in columns]
         groups = []
         for start, stop in zip(bin_rows.offsets[:-1], bin_rows.offsets[1:]):
             rows = bin_rows.rows[start:stop]

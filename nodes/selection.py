@@ -61,7 +61,8 @@ def raw_weights(frame: pd.DataFrame, weights: Optional[Union[str, FloatArray]]) 
     if weights is None:
         return np.broadcast_to(1.0, len(frame))
     if isinstance(weights, str):
-        return numeric_values(frame[weights])
+        values = numeric_values(frame[weights])
+        return values if values.itemsize <= 8 else values.astype(np.float64)  # what is zero there must be seen as such
     return weights
 
 
