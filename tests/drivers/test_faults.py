@@ -137,7 +137,7 @@ binning._ranked = lambda coordinates: ranked.append(1) or original(coordinates)
 gbr_dag.fit_groups(frame.head(9), "g", "y", threads=1)
 ranked.clear()
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-free = {"none": 100, "rows only": 115, "plenty": 2000}[sys.argv[1]] * 10**6
+free = {"none": 100, "rows only": 85, "plenty": 2000}[sys.argv[1]] * 10**6
 resource.setrlimit(resource.RLIMIT_AS, (used + free, resource.RLIM_INFINITY))
 table = gbr_dag.fit_groups(frame, "g", "y", threads=1)
 sys.stdout.write(f"{len(ranked)} {table.equals(expected)}")
@@ -147,7 +147,7 @@ sys.stdout.write(f"{len(ranked)} {table.equals(expected)}")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space as Linux does")
 @pytest.mark.parametrize(("free", "ranked"), [("rows only", "1"), ("plenty", "0")])
 def test_a_limit_on_memory_takes_the_way_with_less(free, ranked):
-    """A grid of 8M cells needs 128 MB beside the rows; 200 occupied groups do not."""
+    """A grid of 8M cells needs 96 MB beside the rows; 200 occupied groups do not."""
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, free], capture_output=True, text=True, timeout=120, check=False
     )
