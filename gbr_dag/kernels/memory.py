@@ -23,6 +23,9 @@ these took 25 to 80 ms for the 19 MB that 500,000 rows fill at random within 11 
 
 _LINE = 64
 
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+"""Without it the processes of a fork would write into one memory."""
+
 _SHELF: list[mmap.mmap] = []
 
 
@@ -69,7 +72,11 @@ def _pages(size: int) -> mmap.mmap:
             except ValueError:  # another thread was faster
                 continue
             return memory
-    memory = mmap.mmap(-1, size)
+    try:
+        memory = mmap.mmap(-1, size, **_PRIVATE)
+    except OSError as error:
+        message = f"no memory for an array of {size / 1e6:.1f} MB"
+        raise MemoryError(message) from error
     if size >= _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
