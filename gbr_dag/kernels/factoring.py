@@ -14,8 +14,8 @@ import numpy.typing as npt
 from gbr_dag.kernels import records as any_size
 from gbr_dag.kernels.generator import MOST_PREDICTORS, MOST_TARGETS
 from gbr_dag.kernels.memory import zeros
-from gbr_dag.kernels.rows import NOTES
-from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, shares, side_by_side, thread_count
+from gbr_dag.kernels.rows import CHUNK, NOTES
+from gbr_dag.kernels.threads import ROWS_PER_CALL, Stopped, blocks, equal_loads, shares, side_by_side, thread_count
 
 FloatArray = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -131,7 +131,9 @@ class _Pass:
     ) -> npt.NDArray[np.int64]:
         """Add the rows of a range of rows that belong to a range of bins; the notes on those left out."""
         notes = np.zeros(NOTES + len(self._columns) - self._p, dtype=np.int64)
-        for start, stop in blocks(*rows, stopped):
+        # a row costs O(columns^2), and Ctrl-C is heard between blocks
+        size = max(CHUNK, ROWS_PER_CALL // (1 + len(self._columns) ** 2 // 64))
+        for start, stop in blocks(*rows, stopped, size):
             block = self._row_bin[start:stop]
             columns = [_doubles(column[start:stop]) for column in self._columns]
             weights = None if self._weights is None else _doubles(self._weights[start:stop])

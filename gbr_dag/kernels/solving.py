@@ -18,6 +18,7 @@ from gbr_dag.kernels.threads import Stopped, blocks, shares, side_by_side, threa
 FloatArray = npt.NDArray[np.float64]
 
 _BINS_PER_CALL = 1 << 14
+"""Bins of up to 7 columns that are solved in some milliseconds, after which Ctrl-C is heard."""
 
 _WORTH_OF_A_BIN = 8
 """Rows whose update takes about as long as the solution of a bin."""
@@ -59,7 +60,7 @@ def solved(
 
     def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
         odd_sizes = np.zeros(k, dtype=np.int64)
-        for start, stop in blocks(*share[i], stopped, _BINS_PER_CALL):
+        for start, stop in blocks(*share[i], stopped, _bins_per_call(k)):
             others = 1
             if straight is not None:
                 others = straight.solve(records, start, stop, min_entries, precision, out, constant, odd_sizes)
@@ -97,6 +98,11 @@ def reduced(
     records, kept = records.copy(), np.ones((n, p), dtype=np.bool_)
     found(records, kept)
     return records, kept
+
+
+def _bins_per_call(k: int) -> int:
+    """Bins that take about as long for any number of columns: each costs O(k^3)."""
+    return max(1, _BINS_PER_CALL // (1 + k**3 // 512))
 
 
 @kernel

@@ -49,13 +49,18 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
 
     caller = threading.current_thread()
     others = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(1, n)]
-    for other in others:
-        other.start()
     try:
+        for other in others:
+            other.start()
         one(0)
-    finally:
         for other in others:
             other.join()
+    except BaseException:  # Ctrl-C also comes while others are waited for
+        stop.set()
+        for other in others:
+            if other.ident is not None:
+                other.join()
+        raise
     if failures:
         raise failures[0]
     return [results[i] for i in range(n)]
