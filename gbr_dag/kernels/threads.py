@@ -37,6 +37,7 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
     results: dict[int, Result] = {}
     failures: list[BaseException] = []
     stop = threading.Event()
+    ended = [threading.Event() for _ in range(n)]
 
     def one(i: int) -> None:
         try:
@@ -44,26 +45,33 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
         except BaseException as failure:
             failures.append(failure)
             stop.set()
-            if threading.current_thread() is caller:
+            if i == 0:
                 raise
+        finally:
+            ended[i].set()
 
-    caller = threading.current_thread()
-    others = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(1, n)]
+    others: list[threading.Thread] = []
     try:
-        for other in others:
+        for i in range(1, n):
+            other = threading.Thread(target=one, args=(i,), daemon=True)
             other.start()
+            others.append(other)
         one(0)
-        for other in others:
-            other.join()
-    except BaseException:  # Ctrl-C also comes while others are waited for
+        _wait_for(others, ended)
+    except BaseException:  # Ctrl-C may also come while the caller waits
         stop.set()
-        for other in others:
-            if other.ident is not None:
-                other.join()
+        _wait_for(others, ended)
         raise
     if failures:
         raise failures[0]
     return [results[i] for i in range(n)]
+
+
+def _wait_for(others: list[threading.Thread], ended: list[threading.Event]) -> None:
+    """Wait for threads 1, 2, ...: up to Python 3.12 a join that Ctrl-C interrupts takes a running thread for ended."""
+    for other, end in zip(others, ended[1:]):
+        end.wait()
+        other.join()
 
 
 def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:
