@@ -46,12 +46,13 @@ def bin_medians__numba(
     from gbr_dag.kernels import order_statistics
 
     rows, offsets = bin_rows.rows, bin_rows.offsets
+    weights = row_weights if weighted_medians else None
     n_bins = len(offsets) - 1
     result = np.empty((len(medians), n_bins))
     for name, column in zip(medians, result):
         values = compiled_values(frame[name])
-        if weighted_medians:
-            order_statistics.weighted_bin_medians(values, row_weights, rows, offsets, 0, n_bins, column)
+        if weights is not None:
+            order_statistics.weighted_bin_medians(values, weights, rows, offsets, 0, n_bins, column)
         else:
             order_statistics.bin_medians(values, rows, offsets, 0, n_bins, column)
     return result.T
@@ -95,13 +96,14 @@ def mad__numba(
     from gbr_dag.kernels import order_statistics
 
     rows, offsets = bin_rows.rows, bin_rows.offsets
+    weights = row_weights if weighted_medians else None
     n_bins = len(offsets) - 1
     result = np.full((residual.shape[1], n_bins), np.nan)
     for block in target_blocks:
         for target in block.targets:
             values, mads = residual[:, target], result[target]
-            if weighted_medians:
-                order_statistics.weighted_bin_mads(values, block.rows, row_weights, rows, offsets, 0, n_bins, mads)
+            if weights is not None:
+                order_statistics.weighted_bin_mads(values, block.rows, weights, rows, offsets, 0, n_bins, mads)
             else:
                 order_statistics.bin_mads(values, block.rows, rows, offsets, 0, n_bins, mads)
     return result.T

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 import numba
 import numpy as np
@@ -22,7 +22,8 @@ _ROWS_PER_THREAD = 1 << 16
 
 def thread_count(threads: Optional[int], n_rows: int) -> int:
     """Threads for so many rows: as many as given, or numba's number (``NUMBA_NUM_THREADS``, else the cores)."""
-    most = threads if threads is not None else int(numba.config.NUMBA_NUM_THREADS)
+    settings: Any = numba.config
+    most = threads if threads is not None else int(settings.NUMBA_NUM_THREADS)
     return max(1, min(most, n_rows // _ROWS_PER_THREAD))
 
 
