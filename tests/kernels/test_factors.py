@@ -139,6 +139,16 @@ def test_a_sum_of_products_would_not_pass():
     assert abs(found[1, 1] - expected[1, 1]) > 10 * ROUNDINGS * reach[1, 1]
 
 
+@pytest.mark.parametrize(("p", "t"), [(1, 1), (3, 2), (5, 1), (1, 4)])
+def test_a_poor_start_costs_no_digits(p, t):
+    """U += s z' would keep the roundings of the first slopes, which are 1e9 times too large."""
+    columns, weights, row_bin = sample(p, t, n_bins=2)
+    for j in range(p):
+        columns[j][1] = columns[j][0] + 1e-9 * columns[j][1]
+    table = filled(columns, weights, np.zeros_like(row_bin), p, n_bins=1).records
+    check_record(table[0], columns, weights, p, centred=True)
+
+
 def spoiled(p, t, *, weighted, seed=1):
     """A sample, some rows of which cannot enter a fit, and why they are left out: told row by row."""
     columns, weights, row_bin = sample(p, t, n=400, seed=seed)

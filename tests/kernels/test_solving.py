@@ -124,6 +124,16 @@ def test_records_of_full_rank_are_given_back():
     assert kept is None
 
 
+@pytest.mark.parametrize("count", range(4))
+def test_there_is_no_more_rank_than_rows(count):
+    rng = np.random.default_rng(count)
+    factors = factors_of(rng.normal(size=(4, 90)), None, np.arange(90) % 9, 3, n_bins=9)
+    factors.records[:, 0] = count  # pivots that rounding left behind
+    _, kept = solving.reduced(factors.records, True, factors.precision, TOLERANCE, 3, 1)
+    np.testing.assert_array_equal(kept, reduced_factors__numpy((factors,))[0].kept)
+    assert np.all(kept.sum(axis=1) == max(count - 1, 0))
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_the_rank_rule_on_any_design(seed):
     test_the_rank_rule_counts_no_more_than_rows(seed, 3)
@@ -171,6 +181,17 @@ def test_straight_generic_and_numpy_give_the_same_fits(p, t, centred, monkeypatc
         insufficient = factors.count < min_entries
         assert insufficient.any()
         assert (missing & ~insufficient).any() == (p > 0 and min_entries < 10) or p < 2
+
+
+@pytest.mark.parametrize("straight", [True, False])
+def test_the_intercept_takes_in_the_low_parts_of_the_means(straight, monkeypatch):
+    if not straight:
+        monkeypatch.setattr(solving, "straight_kernels", lambda p, t: None)  # noqa: ARG005
+    far, little = 2.0**40, 2.0**-30
+    # count, sum of weights, hi of x and y, lo of x and y, pivot, slope, residual sum of squares
+    record = np.array([[5.0, 5.0, far, far, little, 4.0 * little, 1.0, 1.0, 0.5]])
+    fits, _ = fits_of(Factors((0,), record, np.full(2, DOUBLE), True), 2)
+    assert fits.values.ravel().tolist() == [3.0 * little, 1.0]
 
 
 def test_saturated_fits_go_through_their_points():
