@@ -36,20 +36,14 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
     if n == 1:
         return [work(0, lambda: False)]
     results: dict[int, Result] = {}
-    failures: list[BaseException] = []
     stop = threading.Event()
     ended = [threading.Event() for _ in range(n)]
+    failures = _Failures(stop)
 
     def one(i: int) -> None:
-        try:
+        with failures:
             results[i] = work(i, stop.is_set)
-        except BaseException as failure:
-            failures.append(failure)
-            stop.set()
-            if i == 0:
-                raise
-        finally:
-            ended[i].set()
+        ended[i].set()
 
     others: list[threading.Thread] = []
     try:
@@ -57,15 +51,32 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
             other = threading.Thread(target=one, args=(i,), daemon=True)
             other.start()
             others.append(other)
-        one(0)
+        results[0] = work(0, stop.is_set)
         _wait_for(others, ended)
     except BaseException:  # Ctrl-C may also come while the caller waits
         stop.set()
         _wait_for(others, ended)
         raise
-    if failures:
-        raise failures[0]
+    if failures.found:
+        raise failures.found[0]
     return [results[i] for i in range(n)]
+
+
+class _Failures:
+    """What ends a thread is kept for the caller, who raises it, and stops the others."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.found: list[BaseException] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, failure: Optional[BaseException], __: Any) -> bool:
+        if failure is not None:
+            self.found.append(failure)
+            self._stop.set()
+        return True
 
 
 def _wait_for(others: list[threading.Thread], ended: list[threading.Event]) -> None:
