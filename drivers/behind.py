@@ -14,7 +14,7 @@ import pandas as pd
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
-from gbr_dag.nodes.selection import ROW_REASONS
+from gbr_dag.row_reasons import ROW_REASONS
 from gbr_dag.tables import BoolArray, Coefficients, FloatArray, IntArray
 
 _ARRAYS = {"weights": r"array of \d+ values", "selection": r"mask of \d+ rows"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any, Literal, Optional, Union
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tolerance, compared
 from gbr_dag.drivers.idle import idle_nodes
@@ -124,7 +126,8 @@ class GroupByDriver(Driver):
         given = checked_values("inputs", inputs)
         completed, idle = self._completed(names, given, overrides)
         self._idle = set(idle)
-        results = super().execute(names, completed, {**idle, **(overrides or {})})
+        with announced_compilation(self._progress) if self._engine == "numba" else nullcontext():
+            results = super().execute(names, completed, {**idle, **(overrides or {})})
         found: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 6), "versions": {}}
         if self._engine in sys.modules:
             found["versions"][self._engine] = sys.modules[self._engine].__version__

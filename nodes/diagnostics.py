@@ -94,7 +94,8 @@ def coefficient_errors(coefficients: Coefficients, error_scale: FloatArray) -> F
     unit_errors = coefficients.of_targets(np.sqrt(np.einsum("gbmm->gbm", coefficients.unit_covariance)))
     n_bins, t, m = coefficients.values.shape
     errors: FloatArray = np.moveaxis(empty((t, m, n_bins)), -1, 0)  # the columns of the table, one after the other
-    return np.multiply(unit_errors, error_scale[:, :, None], out=errors)
+    np.multiply(unit_errors, error_scale[:, :, None], out=errors)
+    return errors
 
 
 def covariance(coefficients: Coefficients, error_scale: FloatArray) -> FloatArray:

@@ -61,7 +61,8 @@ def target_columns(
             if values is None:
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
                 raise ValueError(message)
-            chosen: npt.NDArray[Any] = values[(slice(None), i, *column.place)]
+            place: tuple[Any, ...] = (slice(None), i, *column.place)
+            chosen: npt.NDArray[Any] = values[place]
             kind = np.dtype(dtype) if chosen.dtype.kind == "f" else chosen.dtype
             # a table owns its columns: what several targets share is copied, and so is what is spread over memory
             shared = not (chosen.flags.writeable and chosen.flags.c_contiguous)

@@ -98,7 +98,8 @@ def row_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]
     DataWarning
         Once, if rows are left out for a negative weight.
     """
-    warn_of_negative_weights(np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative")), len(raw_weights))
+    n_negative = int(np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative")))
+    warn_of_negative_weights(n_negative, len(raw_weights))
     return np.where(row_reasons == 0, raw_weights.astype(np.float64, copy=False), 0.0)
 
 

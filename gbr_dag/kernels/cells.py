@@ -120,14 +120,14 @@ def _bounds(codes: Codes, present: npt.NDArray[np.bool_]) -> tuple[int, int]:
             low, high = np.int64(codes[0]), np.int64(codes[0])
             for code in codes:
                 low, high = min(low, np.int64(code)), max(high, np.int64(code))
-        return low, high
+        return int(low), int(high)
     found = False
     for i in range(codes.size):
         if present[i]:
             code = np.int64(codes[i])
             low, high = (min(low, code), max(high, code)) if found else (code, code)
             found = True
-    return low, high
+    return int(low), int(high)
 
 
 @kernel

@@ -7,6 +7,7 @@ with every loop written out. The layout of a record is that of :class:`gbr_dag.t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,13 @@ MOST_PREDICTORS, MOST_TARGETS = 4, 3
 
 FOLDER = Path(__file__).parent / "straight"
 
-_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by kernels/generator.py."""
+_CALLED = ("jit.py", "rows.py")
+"""Modules whose code is compiled into the straight-line kernels."""
+
+_HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by gbr_dag.kernels.generator.
+
+Compiled together with {called}, as of {digest}.
+"""
 
 import numpy as np
 
@@ -244,10 +251,16 @@ def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
 
 def module_source(p: int, t: int) -> str:
     """Source of one file."""
-    head = _HEAD.format(p=p, t=t)
+    head = _HEAD.format(p=p, t=t, called=" and ".join(_CALLED), digest=_digest())
     updates = [update_source(p, t, weighted=True), update_source(p, t, weighted=False)]
     functions = [*updates, aliased_source(p, t), solve_source(p, t)]
     return "\n\n".join([head, *(f"{function}\n" for function in functions)])
+
+
+def _digest() -> str:
+    """What the called modules hold: numba compiles anew when a file changes, not when one does that it calls."""
+    texts = [(FOLDER.parent / name).read_text(encoding="utf-8") for name in _CALLED]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
 def sources() -> Iterator[tuple[Path, str]]:

@@ -18,11 +18,12 @@ def kernel(function: Function) -> Function:
     would end vectorisation and leave work half done. No ``fastmath``: the compensated means of the factors are exact
     only as long as nobody reorders their sums.
     """
+    njit: Any = numba.njit
     options = {"nogil": True, "error_model": "numpy"}
     try:
-        compiled: Function = numba.njit(cache=True, **options)(function)
+        compiled: Function = njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder that numba could write to: every process compiles for itself
-        compiled = numba.njit(**options)(function)
+        compiled = njit(**options)(function)
     return compiled
 
 
@@ -58,7 +59,7 @@ def _compiled_prefetch(records: Any, row: Any, column: Any) -> Any:  # noqa: ARG
 
 
 def fused(a: float, b: float, c: float) -> float:
-    """A * b + c, rounded once where the processor has an instruction for it: a tenth of the time of an update."""
+    """Give a * b + c, rounded once where the processor has an instruction for it: a tenth of the time of an update."""
     return a * b + c
 
 
@@ -66,9 +67,8 @@ def fused(a: float, b: float, c: float) -> float:
 def _fused(_: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
     def written(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         double = ir.DoubleType()
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(double, [double] * 3), "llvm.fmuladd.f64"
-        )
+        kind = ir.FunctionType(double, [double] * 3)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.f64")
         return builder.call(function, arguments)
 
     return types.float64(types.float64, types.float64, types.float64), written

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 import numba
 import numpy as np
@@ -23,7 +22,8 @@ _ROWS_PER_THREAD = 1 << 16
 
 def thread_count(threads: Optional[int], n_rows: int) -> int:
     """Threads for so many rows: as many as given, or numba's number (``NUMBA_NUM_THREADS``, else the cores)."""
-    most = threads if threads is not None else int(numba.config.NUMBA_NUM_THREADS)
+    settings: Any = numba.config
+    most = threads if threads is not None else int(settings.NUMBA_NUM_THREADS)
     return max(1, min(most, n_rows // _ROWS_PER_THREAD))
 
 
@@ -35,22 +35,55 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
     """
     if n == 1:
         return [work(0, lambda: False)]
+    results: dict[int, Result] = {}
     stop = threading.Event()
+    ended = [threading.Event() for _ in range(n)]
+    failures = _Failures(stop)
 
-    def told(future: Future[Result]) -> None:
-        if future.exception() is not None:
-            stop.set()
+    def one(i: int) -> None:
+        with failures:
+            results[i] = work(i, stop.is_set)
+        ended[i].set()
 
-    with ThreadPoolExecutor(n - 1) as pool:
-        others = [pool.submit(work, i, stop.is_set) for i in range(1, n)]
-        for other in others:
-            other.add_done_callback(told)
-        try:
-            first = work(0, stop.is_set)
-            return [first, *(other.result() for other in others)]
-        except BaseException:
-            stop.set()
-            raise
+    others: list[threading.Thread] = []
+    try:
+        for i in range(1, n):
+            other = threading.Thread(target=one, args=(i,), daemon=True)
+            other.start()
+            others.append(other)
+        results[0] = work(0, stop.is_set)
+        _wait_for(others, ended)
+    except BaseException:  # Ctrl-C may also come while the caller waits
+        stop.set()
+        _wait_for(others, ended)
+        raise
+    if failures.found:
+        raise failures.found[0]
+    return [results[i] for i in range(n)]
+
+
+class _Failures:
+    """What ends a thread is kept for the caller, who raises it, and stops the others."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.found: list[BaseException] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, failure: Optional[BaseException], __: Any) -> bool:
+        if failure is not None:
+            self.found.append(failure)
+            self._stop.set()
+        return True
+
+
+def _wait_for(others: list[threading.Thread], ended: list[threading.Event]) -> None:
+    """Wait for threads 1, 2, ...: up to Python 3.12 a join that Ctrl-C interrupts takes a running thread for ended."""
+    for other, end in zip(others, ended[1:]):
+        end.wait()
+        other.join()
 
 
 def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:
