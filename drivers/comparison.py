@@ -80,7 +80,7 @@ class Comparison:
     >>> inputs = {"frame": gbr_dag.load_flights(), "by": "origin", "targets": "arr_delay"}
     >>> comparison = gbr_dag.GroupByDriver().compare(inputs, {"engine": "reference"}, {"engine": "numpy"})
     >>> comparison.equal, len(comparison.nodes_compared)
-    (True, 26)
+    (True, 25)
     >>> comparison.not_comparable["bin_factors"]
     "only with engine='numpy', fitter='ols'"
     """

@@ -18,7 +18,7 @@ from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tolerance, compared
 from gbr_dag.drivers.idle import idle_nodes
-from gbr_dag.drivers.metadata import with_metadata
+from gbr_dag.drivers.metadata import completed_record, with_metadata
 from gbr_dag.errors import InputError
 from gbr_dag.frames import in_kind_of, library_versions
 from gbr_dag.graph import Driver, Plan
@@ -134,7 +134,7 @@ class GroupByDriver(Driver):
         if "frame" in given:
             found["versions"].update(library_versions(given["frame"]))
         if "fit_record" in results and "fit_record" not in (overrides or {}):
-            results["fit_record"] = _completed_record(results["fit_record"], found)
+            results["fit_record"] = completed_record(results["fit_record"], found)
         if "fit_table" in results and "fit_table" not in (overrides or {}):
             results["fit_table"] = _table_of_caller(results["fit_table"], given.get("frame"), completed, found)
         return results
@@ -397,9 +397,4 @@ def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, An
     """The fit table in the kind of the caller's frame, with all that is known of how it came to be."""
     record = getattr(table, "attrs", {}).get("gbr_dag")
     out = table if frame is None else in_kind_of(frame, table, keys=arguments["by"])
-    return out if record is None else with_metadata(out, _completed_record(record, found))
-
-
-def _completed_record(record: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with the seconds of the run and the versions of the libraries that the frame is of."""
-    return {**record, **found, "versions": {**record.get("versions", {}), **found.get("versions", {})}}
+    return out if record is None else with_metadata(out, completed_record(record, found))

@@ -37,8 +37,13 @@ _ORDINAL = {"bin_coordinates.codes", "cell_ids.ids", "bin_table.cells"}
 _PRIVATE = {"bin_coordinates.spans", "cell_ids.span", "coefficients.block_of"}
 """How an engine arranges its work: upper bounds of cell numbers; blocks, over which the other fields are spread."""
 
-_OF_THE_CONFIG = {"fit_record['engine']", "fit_record['fitter']", "fit_record['seconds']"}
-"""They say which configuration ran, and how long."""
+_OF_THE_CONFIG = {
+    "fit_record['engine']",
+    "fit_record['fitter']",
+    "fit_record['seconds']",
+    "fit_record['versions']['numba']",
+}
+"""They say which configuration ran, with what, and how long."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -64,3 +65,8 @@ def fit_metadata(table: Any) -> dict[str, Any]:
         message = f"table carries no metadata of a fit; give the table that fit_groups returned ({lost_in} drops them)"
         raise InputError(message)
     return dict(held if library == "pandas" else json.loads(held))
+
+
+def completed_record(record: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the seconds of the run and the versions of the libraries that the frame is of."""
+    return {**record, **found, "versions": {**record.get("versions", {}), **found.get("versions", {})}}

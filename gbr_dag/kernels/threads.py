@@ -20,6 +20,10 @@ _ROWS_PER_THREAD = 1 << 16
 """Fewer rows are done before another thread would have started and come back."""
 
 
+_PATIENCE_SECONDS = 0.2
+"""A thread that has no number after this was not started."""
+
+
 def thread_count(threads: Optional[int], n_rows: int) -> int:
     """Threads for so many rows: as many as given, or numba's number (``NUMBA_NUM_THREADS``, else the cores)."""
     settings: Any = numba.config
@@ -45,15 +49,13 @@ def side_by_side(work: Callable[[int, Stopped], Result], n: int) -> list[Result]
             results[i] = work(i, stop.is_set)
         ended[i].set()
 
-    others: list[threading.Thread] = []
+    others = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(1, n)]
     try:
-        for i in range(1, n):
-            other = threading.Thread(target=one, args=(i,), daemon=True)
+        for other in others:
             other.start()
-            others.append(other)
         results[0] = work(0, stop.is_set)
         _wait_for(others, ended)
-    except BaseException:  # Ctrl-C may also come while the caller waits
+    except BaseException:  # Ctrl-C may also come while a thread starts, or the caller waits
         stop.set()
         _wait_for(others, ended)
         raise
@@ -80,10 +82,14 @@ class _Failures:
 
 
 def _wait_for(others: list[threading.Thread], ended: list[threading.Event]) -> None:
-    """Wait for threads 1, 2, ...: up to Python 3.12 a join that Ctrl-C interrupts takes a running thread for ended."""
+    """Wait for threads 1, 2, ..., those that were started.
+
+    Not by their ``join`` alone: up to Python 3.12 one that Ctrl-C interrupts takes a running thread for ended.
+    """
     for other, end in zip(others, ended[1:]):
-        end.wait()
-        other.join()
+        while not end.wait(_PATIENCE_SECONDS):
+            if other.ident is None:
+                break
 
 
 def blocks(start: int, stop: int, stopped: Stopped, size: int = ROWS_PER_CALL) -> Iterator[tuple[int, int]]:

@@ -394,16 +394,16 @@ def test_nodes_of_both_engines_agree(weighted):
     frame["foreign"] = rng.normal(size=n).astype(np.dtype("f8").newbyteorder())
     weights = np.where(rng.random(n) < 0.1, 0.0, rng.uniform(0.1, 9.0, size=n))
     bin_rows = bin_rows__numba(bin_map)
-    ours = bin_medians__numba(frame, list(frame), bin_rows, weights, weighted)
+    ours = bin_medians__numba(frame, list(frame), bin_rows, weights, weighted, 1)
     expected = bin_medians__pandas(frame, list(frame), bin_map, weights, weighted)
     np.testing.assert_array_equal(ours, expected)
     assert ours.shape == (n_bins, len(frame.columns))
-    assert bin_medians__numba(frame, [], bin_rows, weights, weighted).shape == (n_bins, 0)
+    assert bin_medians__numba(frame, [], bin_rows, weights, weighted, 1).shape == (n_bins, 0)
     residual = rng.normal(size=(n, 3))
     residual[rng.random((n, 3)) < 0.1] = np.nan
     blocks = (TargetBlock((2, 0), rng.random(n) < 0.7), TargetBlock((1,), rng.random(n) < 0.7))
     np.testing.assert_array_equal(
-        mad__numba(residual, blocks, bin_rows, weights, weighted),
+        mad__numba(residual, blocks, bin_rows, weights, weighted, 1),
         mad__pandas(residual, blocks, bin_map, weights, weighted),
     )
 
@@ -411,7 +411,7 @@ def test_nodes_of_both_engines_agree(weighted):
 def test_the_graph_picks_the_compiled_nodes():
     rng = np.random.default_rng(2)
     frame = pd.DataFrame({"v": rng.normal(size=50)})
-    given = {"frame": frame, "medians": ["v"], "weighted_medians": False, "row_weights": np.ones(50)}
+    given = {"frame": frame, "medians": ["v"], "weighted_medians": False, "row_weights": np.ones(50), "threads": 1}
     found = {"bin_map": BinMap(rng.integers(-1, 4, size=50), 4)}
     driver = Driver([bin_map_nodes, statistics_nodes], {"engine": "numba"})
     medians = driver.execute(["bin_medians"], given, found)["bin_medians"]
