@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from gbr_dag.columns import every_row, is_broadcast, is_every_row, roundoff
 from gbr_dag.graph.backend import config
-from gbr_dag.kernels.memory import empty
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.nodes.rank import TOLERANCE
 from gbr_dag.row_reasons import ROW_REASONS, warn_of_negative_weights
@@ -210,18 +209,11 @@ def _block_coefficients(factors: Factors, fits: Any) -> Coefficients:
         syy=sums[1].T,
         constant=fits.constant.T,
         unit_covariance=np.moveaxis(unit_covariance, -1, 0),
-        count=_whole(factors.records[:, 0])[:, None],
+        count=fits.count[:, None],
         rank=fits.rank[:, None],
         conditioning=fits.out[-1][:, None],
         block_of=(0,) * t,
     )
-
-
-def _whole(counts: FloatArray) -> IntArray:
-    """Counts as integers, in one piece."""
-    whole: IntArray = empty(counts.shape, np.int64)
-    whole[:] = counts
-    return whole
 
 
 def _words(name: str, predictors: Sequence[str]) -> str:

@@ -180,12 +180,13 @@ def solve_source(p: int, t: int) -> str:
     names = _Names(p, t)
     lines = [
         "@kernel",
-        "def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):",
+        "def solve(records, start, stop, min_entries, precision, out, constant, count, odd_sizes):",
         '    """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""',
         "    others = 0",
         *(f"    odd{j} = 0" for j in range(names.k)),
         "    for b in range(start, stop):",
         "        r = records[b]",
+        "        count[b] = np.int64(r[0])",
     ]
     unusable = ["r[0] < min_entries", *(f"{names.pivot(i)} == 0.0" for i in range(p))]
     body = [f"if {' or '.join(unusable)}:", "    others += 1", "    continue", "weight = r[1]"]

@@ -30,12 +30,13 @@ class Solved:
 
     ``out`` (rows, n_bins) holds for each target the intercept and the slopes, then each target's residual sum of
     squares, each target's scatter, the unit covariance (m, m) with m = p + 1, the intercept first, and q; NaN where
-    not determined. ``constant`` (t, n_bins): the target's scatter is rounding. ``rank`` (n_bins,). ``odd_sizes`` (k,):
-    bins in which a column's squares come near the ends of the doubles.
+    not determined. ``constant`` (t, n_bins): the target's scatter is rounding. ``count``, ``rank`` (n_bins,).
+    ``odd_sizes`` (k,): bins in which a column's squares come near the ends of the doubles.
     """
 
     out: FloatArray
     constant: npt.NDArray[np.bool_]
+    count: npt.NDArray[np.int64]
     rank: npt.NDArray[np.int64]
     odd_sizes: npt.NDArray[np.int64]
 
@@ -53,6 +54,7 @@ def solved(
     t, m = k - p, p + 1
     out = empty((t * (m + 2) + m * m + 1, n))
     constant = empty((t, n), np.bool_)
+    count = empty((n,), np.int64)
     rank = empty((n,), np.int64)
     rank.fill(p + int(centred))
     straight = straight_kernels(p, t)
@@ -63,15 +65,17 @@ def solved(
         for start, stop in blocks(*share[i], stopped, _bins_per_call(k)):
             others = 1
             if straight is not None:
-                others = straight.solve(records, start, stop, min_entries, precision, out, constant, odd_sizes)
+                others = straight.solve(records, start, stop, min_entries, precision, out, constant, count, odd_sizes)
             if others:
                 rest_only = straight is not None
                 solve(
-                    records, start, stop, min_entries, centred, precision, out, constant, odd_sizes, rank, p, rest_only
+                    *(records, start, stop, min_entries, centred, precision, out, constant, count, odd_sizes, rank),
+                    *(p, rest_only),
                 )
         return odd_sizes
 
-    return Solved(out, constant, rank, np.sum(side_by_side(of_thread, len(share)), axis=0))
+    odd = side_by_side(of_thread, len(share))
+    return Solved(out, constant, count, rank, np.sum(odd, axis=0))
 
 
 def reduced(
@@ -126,6 +130,7 @@ def solve(
     precision: FloatArray,
     out: FloatArray,
     constant: npt.NDArray[np.bool_],
+    count: npt.NDArray[np.int64],
     odd_sizes: npt.NDArray[np.int64],
     rank: npt.NDArray[np.int64],
     p: int,
@@ -141,6 +146,7 @@ def solve(
     scatter = np.empty(k)
     for b in range(start, stop):
         r = records[b]
+        count[b] = np.int64(r[0])
         full = r[0] >= min_entries
         for i in range(p):
             pivots[i] = r[2 + 2 * k + i * k - i * (i - 1) // 2]

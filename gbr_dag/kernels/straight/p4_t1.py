@@ -307,7 +307,7 @@ def aliased(records, start, stop, centred, precision, tolerance):
 
 
 @kernel
-def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+def solve(records, start, stop, min_entries, precision, out, constant, count, odd_sizes):
     """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
     others = 0
     odd0 = 0
@@ -317,6 +317,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
     odd4 = 0
     for b in range(start, stop):
         r = records[b]
+        count[b] = np.int64(r[0])
         if r[0] < min_entries or r[12] == 0.0 or r[17] == 0.0 or r[21] == 0.0 or r[24] == 0.0:
             others += 1
             continue

@@ -353,7 +353,7 @@ def aliased(records, start, stop, centred, precision, tolerance):
 
 
 @kernel
-def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes):
+def solve(records, start, stop, min_entries, precision, out, constant, count, odd_sizes):
     """Fits of the bins start <= bin < stop that have rows enough and all predictors; how many others."""
     others = 0
     odd0 = 0
@@ -364,6 +364,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, odd_sizes
     odd5 = 0
     for b in range(start, stop):
         r = records[b]
+        count[b] = np.int64(r[0])
         if r[0] < min_entries or r[14] == 0.0 or r[20] == 0.0 or r[25] == 0.0 or r[29] == 0.0:
             others += 1
             continue
