@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import is_numeric, numeric_values
+from gbr_dag.columns import is_numeric
 from gbr_dag.errors import InputError
 from gbr_dag.expressions import expression_columns, expression_values
 from gbr_dag.frames import (
@@ -24,7 +24,6 @@ from gbr_dag.frames import (
     working_series,
 )
 from gbr_dag.graph.checks import suggestion, unknown
-from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.naming import DIAGNOSTICS, fit_columns
 
 DEFAULTS: dict[str, Any] = {
@@ -49,7 +48,7 @@ _NUMERIC = ("targets", "predictors", "medians")
 _SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
 
 
-def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> dict[str, Any]:
+def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any]:
     """Inputs of the group-by graph from the caller's arguments: defaults filled in, every rule checked.
 
     Required arguments that were not given stay out, so that a plan can name them.
@@ -74,16 +73,9 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
         frame = inputs["frame"] = checked_frame(inputs["frame"], roles, inputs["weights"], inputs["selection"])
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
-        # the engine "numba" sees from its factors whether there is anything to look for, once they are doubles
-        if engine != "numba" or any(_is_extended(dtype) for dtype in frame.dtypes):
-            _check_magnitudes(frame, inputs)
     if "by" in inputs and "targets" in inputs:
         _check_collisions(inputs)
     return inputs
-
-
-def _is_extended(dtype: Any) -> bool:
-    return isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > 8
 
 
 def checked_names(argument: str, value: Any) -> tuple[str, ...]:
@@ -179,25 +171,6 @@ def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[st
         raise InputError(message)
     selected: npt.NDArray[np.bool_] = mask.to_numpy(dtype=bool)
     return selected
-
-
-def _check_magnitudes(frame: pd.DataFrame, inputs: Mapping[str, Any]) -> None:
-    """Refuse columns whose squares would leave the range of doubles, even times a weight and summed over all rows."""
-    columns = {
-        f"{argument}: column {name!r}": numeric_values(frame[name])
-        for argument in ("targets", "predictors")
-        for name in inputs.get(argument, ())
-    }
-    weights = inputs["weights"]
-    if weights is not None:
-        values = numeric_values(frame[weights]) if isinstance(weights, str) else weights
-        columns[f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"] = values
-    used = np.ones(len(frame), dtype=bool) if weights is None else columns[list(columns)[-1]] > 0
-    selection = inputs["selection"]
-    if selection is not None:
-        chosen = expression_values(selection, frame) if isinstance(selection, str) else pd.Series(selection)
-        used &= chosen.to_numpy(dtype=bool, na_value=False)
-    check_magnitudes(columns, used)
 
 
 def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:

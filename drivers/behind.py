@@ -49,7 +49,7 @@ def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selecti
             message = f"{name} of the fit were {kept!r}, got others; leave {name} out"
             raise InputError(message)
         inputs[name] = given if was_array else kept
-    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"], engine=record["engine"])
+    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"])
     if len(frame) != record["n_rows"]:
         message = f"frame must be the one that was fitted ({record['n_rows']} rows), got {len(frame)} rows"
         raise InputError(message)
@@ -59,7 +59,7 @@ def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selecti
 def group_positions(inputs: Mapping[str, Any], group: Mapping[str, Any]) -> IntArray:
     """Positions of all rows with the group's key, selected or not."""
     asked = {"frame": inputs["frame"], "by": inputs["by"]}
-    out = GroupByDriver(progress=False).execute(["bin_table", "bin_map"], asked)
+    out = GroupByDriver(engine="numpy", progress=False).execute(["bin_table", "bin_map"], asked)
     keys = out["bin_table"].keys
     same = np.ones(len(keys), dtype=bool)
     for name, value in group.items():

@@ -136,6 +136,8 @@ class GroupByDriver(Driver):
         if "fit_record" in results and "fit_record" not in (overrides or {}):
             results["fit_record"] = completed_record(results["fit_record"], found)
         if "fit_table" in results and "fit_table" not in (overrides or {}):
+            if overrides or len(results) > 1:  # the table's columns are also those of what else is held
+                results["fit_table"] = results["fit_table"].copy()
             results["fit_table"] = _table_of_caller(results["fit_table"], given.get("frame"), completed, found)
         return results
 
@@ -222,7 +224,7 @@ class GroupByDriver(Driver):
         Only the table could need those, and it was not asked for them there.
         """
         overrides = checked_values("overrides", overrides)
-        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter, engine=self._engine)
+        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter)
         return completed, dict.fromkeys(idle_nodes(self._graph, outputs, completed, overrides))
 
 

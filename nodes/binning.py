@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.columns import every_row, is_every_row, is_numeric, numeric_values
+from gbr_dag.columns import is_every_row, is_numeric, numeric_values
 from gbr_dag.errors import InputError
 from gbr_dag.graph.backend import config
 from gbr_dag.graph.notes import plan_note
 from gbr_dag.graph.sizes import bytes_estimate, readable_bytes
+from gbr_dag.nodes import selection as row_selection
 from gbr_dag.tables import BinCoordinates, BoolArray, CellIds, IntArray
 
 _CELLS_PER_ROW = 4
@@ -58,9 +59,11 @@ def bin_coordinates__numba(
     return _coordinates(frame, by, usable_rows, bounds)
 
 
-def _key_path(frame: pd.DataFrame, by: Sequence[str]) -> str:
-    """How cells will be numbered, by the keys of all rows."""
-    coordinates = bin_coordinates__numpy(frame, by, every_row(len(frame)))
+def _key_path(frame: pd.DataFrame, by: Sequence[str], selection: Any = None) -> str:
+    """How cells will be numbered."""
+    selected = row_selection.selected_rows(frame, selection)
+    usable = row_selection.usable_rows(selected, row_selection.keyed_rows(frame, by))
+    coordinates = bin_coordinates__numpy(frame, by, usable)
     kinds = ["integers as they are" if levels is None else "sorted values" for levels in coordinates.levels]
     keys = ", ".join(f"{name}: {kind}" for name, kind in zip(by, kinds))
     n_cells = _grid_size(coordinates)
@@ -152,7 +155,8 @@ def _factorised(column: pd.Series, name: str) -> tuple[Codes, pd.Index]:
 def _comparable(column: pd.Series) -> Any:
     """Values that compare as the key's do; Arrow would tell -0 from 0."""
     if isinstance(column.dtype, np.dtype) or (is_numeric(column.dtype) and column.dtype.kind == "f"):
-        return numeric_values(column)
+        values = numeric_values(column)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
     return column.array
 
 

@@ -60,7 +60,7 @@ def factor_pass(
     """
     from gbr_dag.kernels.factoring import Factored, factored, most_targets
 
-    weights = None if is_broadcast(raw_weights) else raw_weights
+    weights = None if is_broadcast(raw_weights) and (raw_weights == 1.0).all() else raw_weights
     every = tuple(range(len(response)))
 
     def passed(blocks: Sequence[tuple[int, ...]]) -> list[Factored]:
@@ -153,18 +153,13 @@ def coefficients__numba(
     from gbr_dag.kernels.solving import solved
 
     blocks = []
-    odd: set[str] = set()
+    odd = any(column.dtype.kind == "f" and column.dtype.itemsize > 8 for column in (*design, *response, raw_weights))
     for factors in reduced_factors:
         fits = solved(factors.records, min_entries, factors.intercept, factors.precision, factors.n_predictors, threads)
-        names = [*predictors, *(targets[target] for target in factors.targets)]
-        odd.update(name for name, count in zip(names, fits.odd_sizes) if count)
+        odd = odd or bool(fits.odd_sizes.any())
         blocks.append(_block_coefficients(factors, fits))
     if odd:
-        columns = {**dict(zip(predictors, design)), **dict(zip(targets, response))}
-        used = np.logical_and.reduce([bin_map.row_bin >= 0, raw_weights > 0.0, *(np.isfinite(x) for x in design)])
-        suspects = {_words(name, predictors): column for name, column in columns.items() if name in odd}
-        weights_words = f"weights: column {weights!r}" if isinstance(weights, str) else "weights: the array"
-        check_magnitudes({**suspects, weights_words: raw_weights}, used, bin_map.row_bin)
+        check_magnitudes(zip(predictors, design), zip(targets, response), weights, raw_weights, bin_map.row_bin)
     return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
 
 
@@ -214,10 +209,6 @@ def _block_coefficients(factors: Factors, fits: Any) -> Coefficients:
         conditioning=fits.out[-1][:, None],
         block_of=(0,) * t,
     )
-
-
-def _words(name: str, predictors: Sequence[str]) -> str:
-    return f"{'predictors' if name in predictors else 'targets'}: column {name!r}"
 
 
 def _count_false(mask: BoolArray) -> int:

@@ -4,13 +4,15 @@ The numpy engine groups bins of about equal size, centres them and factors them 
 squares and products is formed anywhere: the error grows with the condition number, not with its square.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Optional, Union
 
 import numpy as np
 
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import BinRows, Columns, Factors, FloatArray, IntArray, TargetBlock, record_width
+from gbr_dag.magnitudes import check_magnitudes
+from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, IntArray, TargetBlock, record_width
 from gbr_dag.triangles import with_triangle
 
 _BATCH_DOUBLES = 1 << 19
@@ -23,10 +25,21 @@ def bin_factors__numpy(
     response: Columns,
     row_weights: FloatArray,
     target_blocks: tuple[TargetBlock, ...],
+    bin_map: BinMap,
     bin_rows: BinRows,
     intercept: bool,
+    predictors: Sequence[str],
+    targets: Sequence[str],
+    weights: Optional[Union[str, FloatArray]],
 ) -> tuple[Factors, ...]:
-    """Factors of every bin, one record a target block, by stacked QR of centred rows; cost O(rows * columns^2)."""
+    """Factors of every bin, one record a target block, by stacked QR of centred rows; cost O(rows * columns^2).
+
+    Raises
+    ------
+    InputError
+        If a column's squares leave the range of doubles in some bin.
+    """
+    check_magnitudes(zip(predictors, design), zip(targets, response), weights, row_weights, bin_map.row_bin)
     return tuple(_block_factors(design, response, row_weights, block, bin_rows, intercept) for block in target_blocks)
 
 

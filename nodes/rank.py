@@ -32,7 +32,7 @@ def _reduced(factors: Factors) -> Factors:
         pivots = np.einsum("gii->gi", triangle[:, :j, :j])
         earlier = triangle[:, :j, j] / np.where(pivots == 0.0, 1.0, pivots)
         tolerance = TOLERANCE * np.sqrt(
-            rounding[:, j] + from_intercept[:, j] + np.sum(earlier**2 * rounding[:, :j], axis=1)
+            rounding[:, j] + from_intercept[:, j] + np.sum(earlier * rounding[:, :j] * earlier, axis=1)
         )
         rank = kept[:, :j].sum(axis=1) + factors.intercept
         aliased = (np.abs(triangle[:, j, j]) <= tolerance) | (rank >= factors.count)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import BinRows, Coefficients, Columns, FloatArray, TargetBlock
+from gbr_dag.magnitudes import check_magnitudes
+from gbr_dag.tables import BinMap, BinRows, Coefficients, Columns, FloatArray, TargetBlock
 
 _DOUBLE_EPS = float(np.finfo(np.float64).eps)
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
@@ -38,11 +40,22 @@ def reference_fits(
     response: Columns,
     row_weights: FloatArray,
     target_blocks: tuple[TargetBlock, ...],
+    bin_map: BinMap,
     bin_rows: BinRows,
     intercept: bool,
     min_entries: int,
+    predictors: Sequence[str],
+    targets: Sequence[str],
+    weights: Optional[Union[str, FloatArray]],
 ) -> tuple[tuple[ReferenceFit, ...], ...]:
-    """Fit of every group, one tuple a target block, by Householder QR of its centred, weighted rows."""
+    """Fit of every group, one tuple a target block, by Householder QR of its centred, weighted rows.
+
+    Raises
+    ------
+    InputError
+        If a column's squares leave the range of doubles in some bin.
+    """
+    check_magnitudes(zip(predictors, design), zip(targets, response), weights, row_weights, bin_map.row_bin)
     fits = []
     for block in target_blocks:
         columns = (*design, *(response[target] for target in block.targets))
@@ -142,7 +155,7 @@ def _kept(x: FloatArray, rounding: FloatArray, intercept_rounding: FloatArray, r
         if len(kept) >= room:
             continue
         share = r[:-1, -1] / np.diag(r)[:-1]
-        tolerance = 32 * math.sqrt(rounding[j] + intercept_rounding[j] + float(np.sum(share**2 * rounding[kept])))
+        tolerance = 32 * math.sqrt(rounding[j] + intercept_rounding[j] + float(np.sum(share * rounding[kept] * share)))
         if abs(r[-1, -1]) > tolerance:
             kept.append(j)
     return kept

@@ -62,7 +62,10 @@ def raw_weights(frame: pd.DataFrame, weights: Optional[Union[str, FloatArray]]) 
         return np.broadcast_to(1.0, len(frame))
     if isinstance(weights, str):
         values = numeric_values(frame[weights])
-        return values if values.itemsize <= 8 else values.astype(np.float64)  # what is zero there must be seen as such
+        if values.itemsize <= 8:
+            return values
+        with np.errstate(over="ignore"):  # what is zero or infinite among doubles must be seen as such
+            return values.astype(np.float64)
     return weights
 
 
@@ -90,7 +93,18 @@ def row_reasons(
 
 
 @bytes_estimate(lambda frame: 8 * len(frame))
-def row_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
+@config.when(engine="numba")
+def row_weights__numba(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
+    """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
+
+    The pass over the rows, which does without it, warns of negative weights.
+    """
+    return _row_weights(raw_weights, row_reasons)
+
+
+@bytes_estimate(lambda frame: 8 * len(frame))
+@config.when_in(engine=["numpy", "reference"])
+def row_weights__numpy(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
 
     Warns
@@ -100,6 +114,10 @@ def row_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]
     """
     n_negative = int(np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative")))
     warn_of_negative_weights(n_negative, len(raw_weights))
+    return _row_weights(raw_weights, row_reasons)
+
+
+def _row_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     return np.where(row_reasons == 0, raw_weights.astype(np.float64, copy=False), 0.0)
 
 

@@ -134,6 +134,8 @@ def _bin_median(
 ) -> FloatArray:
     """Median of every bin, (n_bins,), over rows with a bin and a present value."""
     present = (row_bin >= 0) & ~np.isnan(values)
+    if weights is not None:
+        present &= weights > 0.0
     rows = np.flatnonzero(present)
     if weights is None:
         medians = pd.Series(values[rows], dtype=np.float64).groupby(row_bin[rows]).median()

@@ -18,8 +18,8 @@ def plan_note(note: Callable[..., str]) -> Callable[[Function], Function]:
     Parameters
     ----------
     note : callable
-        Gives a few words; its argument names are names of inputs of the graph. A plan calls it when all of them are
-        given.
+        Gives a few words; its argument names are names of inputs of the graph. A plan calls it when all of them that
+        have no default are given.
 
     Returns
     -------
@@ -48,9 +48,10 @@ def note_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
         return ""
     code = note.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    if any(given.get(name) is None for name in names):
+    required = names[: len(names) - len(note.__defaults__ or ())]
+    if any(given.get(name) is None for name in required):
         return ""
     try:
-        return str(note(**{name: given[name] for name in names}))
+        return str(note(**{name: given[name] for name in names if name in given}))
     except (ArithmeticError, AttributeError, GbrDagError, LookupError, TypeError, ValueError):
         return ""  # a plan may be asked for with inputs that a run would refuse

@@ -28,11 +28,13 @@ def bounds(
     """Smallest and largest code of the rows present, key by key, (0, -1) if there are none."""
     n = len(codes[0])
     share = shares(n, thread_count(threads, n))
-    columns = [_read_only(column) for column in codes]
-    mask = _read_only(np.empty(0, bool) if present is None else present)
+    mask = np.empty(0, bool) if present is None else present
 
     def of_thread(i: int, stopped: Stopped) -> list[list[tuple[int, int]]]:
-        return [[_bounds(column[a:b], mask[a:b]) for column in columns] for a, b in blocks(*share[i], stopped)]
+        return [
+            [_bounds(_read_only(column[a:b]), _read_only(mask[a:b])) for column in codes]
+            for a, b in blocks(*share[i], stopped)
+        ]
 
     found = [block for part in side_by_side(of_thread, len(share)) for block in part]
     return [_joined([block[key] for block in found]) for key in range(len(codes))]
@@ -58,19 +60,18 @@ def cells(
     n_cells = math.prod(spans)
     ids: npt.NDArray[np.int32] = empty((n,), np.int32)
     share = shares(n, thread_count(threads, n))
-    columns = [_read_only(column) for column in codes]
-    mask = _read_only(np.empty(0, bool) if present is None else present)
+    mask = np.empty(0, bool) if present is None else present
     together = len(share) == 1 or n >= _ROWS_PER_CELL * n_cells
 
     def of_thread(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
         found: npt.NDArray[np.int64] = zeros((n_cells if together else 0,), np.int64)
         for start, stop in blocks(*share[i], stopped, _ROWS_PER_BLOCK):
             part = ids[start:stop]
-            _begin(part, columns[0][start:stop], lows[0])
-            for column, low, span in zip(columns[1:], lows[1:], spans[1:]):
-                _extend(part, column[start:stop], low, span)
+            _begin(part, _read_only(codes[0][start:stop]), lows[0])
+            for column, low, span in zip(codes[1:], lows[1:], spans[1:]):
+                _extend(part, _read_only(column[start:stop]), low, span)
             if mask.size:
-                _leave_out(part, mask[start:stop])
+                _leave_out(part, _read_only(mask[start:stop]))
             if together:
                 _count(part, found)
         return found

@@ -26,6 +26,11 @@ _MOST_TARGETS = 8
 _LINE = 8
 """Doubles of a cache line: records begin and end with one."""
 
+_BINS_PER_CALL = 1 << 12
+
+_ROWS_PER_RECORD = 8
+"""Least rows for each record of a thread's own table: with fewer, tables take more memory and time than the rows."""
+
 _UNEVEN = 1.5
 """Ranges of bins serve as shares of the threads while no share has so many times the rows of an equal one."""
 
@@ -101,7 +106,8 @@ def factored(
     pass_ = _Pass(_read_only(row_bin), list(columns), weights, p, centred)
     ranges = equal_loads(entries, n_threads)
     largest = max(int(entries[first:last].sum()) for first, last in ranges)
-    if largest * n_threads <= _UNEVEN * entries.sum() or n_threads == 1:
+    n_tables = min(n_threads, n_rows // (_ROWS_PER_RECORD * max(n_bins, 1)))
+    if largest * n_threads <= _UNEVEN * entries.sum() or n_tables < 2:
         table = _records(n_bins, width)
 
         def of_bins(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
@@ -109,16 +115,22 @@ def factored(
             return pass_.run(table, ranges[i], (0, n_rows), stopped)
 
         return Factored(table, np.sum(side_by_side(of_bins, len(ranges)), axis=0))
-    tables = [_records(n_bins, width) for _ in range(n_threads)]
-    rows = shares(n_rows, n_threads)
+    tables = [_records(n_bins, width) for _ in range(n_tables)]
+    rows = shares(n_rows, n_tables)
 
     def of_rows(i: int, stopped: Stopped) -> npt.NDArray[np.int64]:
         tables[i].fill(0.0)
         return pass_.run(tables[i], (0, n_bins), rows[i], stopped)
 
-    notes = side_by_side(of_rows, n_threads)
-    for other in tables[1:]:
-        any_size.merge(tables[0], other, 0, n_bins, centred, p, len(columns))
+    notes = side_by_side(of_rows, n_tables)
+    bins = shares(n_bins, n_tables)
+
+    def merged(i: int, stopped: Stopped) -> None:
+        for start, stop in blocks(*bins[i], stopped, _BINS_PER_CALL):
+            for other in tables[1:]:
+                any_size.merge(tables[0], other, start, stop, centred, p, len(columns))
+
+    side_by_side(merged, n_tables)
     return Factored(tables[0], np.sum(notes, axis=0))
 
 
@@ -174,7 +186,10 @@ def _doubles(block: Array) -> FloatArray:
 
     Read-only, like the columns of frames that copy on write: arrays of the other kind would be compiled for anew.
     """
-    return _read_only(np.require(block, dtype=np.float64, requirements=["C", "A"]))
+    if block.dtype != np.float64:
+        with np.errstate(over="ignore"):  # of extended precision: what is beyond the doubles is infinite
+            block = block.astype(np.float64)
+    return _read_only(np.require(block, requirements=["C", "A"]))
 
 
 def _read_only(array: Array) -> Array:

@@ -165,10 +165,11 @@ def aliased_source(p: int, t: int) -> str:
     ]
     body, tests = [], [f"{p - 1} + centred >= r[0]"]
     for j in range(p):
-        above = [f"{names.pivot(i)} * {names.unit(i, j)} ** 2" for i in range(j)]
+        above = [f"{names.pivot(i)} * {names.unit(i, j)} * {names.unit(i, j)}" for i in range(j)]
         body.append(f"square = weight * {names.high(j)} ** 2")
         body.append(f"own{j} = precision[{j}] ** 2 * ({' + '.join([names.pivot(j), *above])} + square)")
-        terms = [f"own{j}", "2.0**-104 * square", *(f"{names.unit(i, j)} ** 2 * own{i}" for i in range(j))]
+        shares = [f"{names.unit(i, j)} * own{i} * {names.unit(i, j)}" for i in range(j)]
+        terms = [f"own{j}", "2.0**-104 * square", *shares]
         body.append(f"limit{j} = squared * ({' + '.join(terms)})")
         tests.append(f"{names.pivot(j)} <= limit{j}")
     body.append(f"found += {' or '.join(tests)}" if p else "pass")
@@ -209,7 +210,8 @@ def _unit_inverse(names: _Names) -> Iterator[str]:
 def _scatter(names: _Names) -> Iterator[str]:
     """Weighted scatter of every column, and whether its size leaves the range in which squares are safe."""
     for j in range(names.k):
-        above = [f"{names.pivot(i)} * {names.unit(i, j)} ** 2" for i in range(min(j, names.p))]
+        # in this order: the square of a unit row alone may leave the doubles
+        above = [f"{names.pivot(i)} * {names.unit(i, j)} * {names.unit(i, j)}" for i in range(min(j, names.p))]
         own = names.pivot(j) if j < names.p else names.residual(j - names.p)
         yield f"s{j} = {' + '.join([own, *above])}"
         yield f"size{j} = s{j} + weight * {names.high(j)} ** 2"
@@ -236,14 +238,14 @@ def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
     """Rows of ``out`` with the unit covariance, the intercept first, and below them q."""
     p, m = names.p, names.p + 1
     base = names.t * (p + 3)
-    yield base, " + ".join(["1.0 / weight", *(f"g{i} ** 2 * e{i}" for i in range(p))])
+    yield base, " + ".join(["1.0 / weight", *(f"g{i} * e{i} * g{i}" for i in range(p))])
     for i in range(p):
-        terms = [f"g{i} * e{i}", *(f"v{i}{j} * g{j} * e{j}" for j in range(i + 1, p))]
+        terms = [f"g{i} * e{i}", *(f"v{i}{j} * e{j} * g{j}" for j in range(i + 1, p))]
         for place in (1 + i, m * (1 + i)):
             yield base + place, f"-({' + '.join(terms)})"
         for j in range(i, p):
             first = f"v{i}{j} * e{j}" if j > i else f"e{j}"
-            terms = [first, *(f"v{i}{n} * v{j}{n} * e{n}" for n in range(j + 1, p))]
+            terms = [first, *(f"v{i}{n} * e{n} * v{j}{n}" for n in range(j + 1, p))]
             for place in {m * (1 + i) + 1 + j, m * (1 + j) + 1 + i}:
                 yield base + place, " + ".join(terms)
     inflation = [f"s{j} * out[{base + (m + 1) * (1 + j)}, b]" for j in range(p)]

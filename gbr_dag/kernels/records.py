@@ -193,7 +193,8 @@ def reduce(
         for j in range(p):
             total = own[j] + offset[j]
             for i in range(j):
-                total += r[2 + 2 * k + i * k - i * (i - 1) // 2 - i + j] ** 2 * own[i]
+                u = r[2 + 2 * k + i * k - i * (i - 1) // 2 - i + j]
+                total += u * own[i] * u
             pivot = r[2 + 2 * k + j * k - j * (j - 1) // 2]
             if pivot > tolerance**2 * total and rank < r[0]:
                 rank += 1
@@ -214,7 +215,8 @@ def _rounding_of(r: Record, centred: bool, precision: Record, own: Record, offse
         scatter = 0.0
         for i in range(j + 1):
             row = 2 + 2 * k + i * k - i * (i - 1) // 2 - i
-            scatter += r[row + i] * (1.0 if i == j else r[row + j] ** 2)
+            u = 1.0 if i == j else r[row + j]
+            scatter += r[row + i] * u * u  # in this order: the square of u alone may leave the doubles
         square = r[1] * r[2 + j] ** 2 if centred else 0.0
         own[j] = precision[j] ** 2 * (scatter + square)
         offset[j] = 2.0**-104 * square

@@ -153,12 +153,13 @@ def solve(
             full = full and pivots[i] > 0.0
         if full and rest_only:
             continue
+        if r[0] > 0:
+            _note_scatter(r, k, p, scatter, odd_sizes)
         if r[0] < min_entries:
             out[:, b] = np.nan
             constant[:, b] = False
             rank[b] = 0
             continue
-        _note_scatter(r, k, p, scatter, odd_sizes)
         _invert(r, k, p, v, means)
         n_kept = 0
         for i in range(p):
@@ -182,7 +183,8 @@ def _note_scatter(r: FloatArray, k: int, p: int, scatter: FloatArray, odd_sizes:
         own = r[2 + 2 * k + p * k - p * (p - 1) // 2 + j - p] if j >= p else 0.0
         for i in range(min(j + 1, p)):
             row = 2 + 2 * k + i * k - i * (i - 1) // 2 - i
-            own += r[row + i] * (1.0 if i == j else r[row + j] ** 2)
+            u = 1.0 if i == j else r[row + j]
+            own += r[row + i] * u * u  # in this order: the square of u alone may leave the doubles
         scatter[j] = own
         odd_sizes[j] += is_odd_size(own + r[1] * r[2 + j] ** 2, r[1], r[2 + j])
 
@@ -240,7 +242,7 @@ def _covariance(
     variance = 1.0 / weight
     for n in range(p):
         if pivots[n] > 0.0:
-            variance += means[n] ** 2 / pivots[n]
+            variance += means[n] / pivots[n] * means[n]
     out[base, b] = variance
     for i in range(p):
         for j in range(-1, i + 1):
@@ -249,7 +251,7 @@ def _covariance(
                 value = 0.0
                 for n in range(i, p):
                     if pivots[n] > 0.0:
-                        value += v[i, n] * (-means[n] if j < 0 else v[j, n]) / pivots[n]
+                        value += v[i, n] / pivots[n] * (-means[n] if j < 0 else v[j, n])
             out[base + m * (1 + i) + 1 + j, b] = value
             out[base + m * (1 + j) + 1 + i, b] = value
         if pivots[i] > 0.0:

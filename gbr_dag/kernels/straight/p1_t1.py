@@ -161,7 +161,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[6]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[8] + r[6] * r[7] ** 2
+        s1 = r[8] + r[6] * r[7] * r[7]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
         b0 = r[7]
@@ -172,7 +172,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[2, b] = r[8]
         out[3, b] = s1
         constant[0, b] = s1 <= (32.0 * precision[1]) ** 2 * size1
-        out[4, b] = 1.0 / weight + g0 ** 2 * e0
+        out[4, b] = 1.0 / weight + g0 * e0 * g0
         out[5, b] = -(g0 * e0)
         out[6, b] = -(g0 * e0)
         out[7, b] = e0

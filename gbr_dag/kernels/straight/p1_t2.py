@@ -188,10 +188,10 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[8]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[11] + r[8] * r[9] ** 2
+        s1 = r[11] + r[8] * r[9] * r[9]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[12] + r[8] * r[10] ** 2
+        s2 = r[12] + r[8] * r[10] * r[10]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
         b0 = r[9]
@@ -210,7 +210,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[5, b] = r[12]
         out[7, b] = s2
         constant[1, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
-        out[8, b] = 1.0 / weight + g0 ** 2 * e0
+        out[8, b] = 1.0 / weight + g0 * e0 * g0
         out[9, b] = -(g0 * e0)
         out[10, b] = -(g0 * e0)
         out[11, b] = e0

@@ -217,13 +217,13 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[10]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[14] + r[10] * r[11] ** 2
+        s1 = r[14] + r[10] * r[11] * r[11]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[15] + r[10] * r[12] ** 2
+        s2 = r[15] + r[10] * r[12] * r[12]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[16] + r[10] * r[13] ** 2
+        s3 = r[16] + r[10] * r[13] * r[13]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
         b0 = r[11]
@@ -250,7 +250,7 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[8, b] = r[16]
         out[11, b] = s3
         constant[2, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[12, b] = 1.0 / weight + g0 ** 2 * e0
+        out[12, b] = 1.0 / weight + g0 * e0 * g0
         out[13, b] = -(g0 * e0)
         out[14, b] = -(g0 * e0)
         out[15, b] = e0

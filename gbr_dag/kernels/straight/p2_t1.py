@@ -184,8 +184,8 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[8] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[11] + r[8] * r[9] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[9] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[11] + r[8] * r[9] * r[9] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[9] * own0 * r[9])
         found += 1 + centred >= r[0] or r[8] <= limit0 or r[11] <= limit1
     return found
 
@@ -212,10 +212,10 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[8]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[11] + r[8] * r[9] ** 2
+        s1 = r[11] + r[8] * r[9] * r[9]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[13] + r[8] * r[10] ** 2 + r[11] * r[12] ** 2
+        s2 = r[13] + r[8] * r[10] * r[10] + r[11] * r[12] * r[12]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
         b1 = r[12]
@@ -228,10 +228,10 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[3, b] = r[13]
         out[4, b] = s2
         constant[0, b] = s2 <= (32.0 * precision[2]) ** 2 * size2
-        out[5, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
-        out[6, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[8, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[9, b] = e0 + v01 * v01 * e1
+        out[5, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1
+        out[6, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[8, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[9, b] = e0 + v01 * e1 * v01
         out[10, b] = v01 * e1
         out[12, b] = v01 * e1
         out[7, b] = -(g1 * e1)

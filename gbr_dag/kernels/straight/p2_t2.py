@@ -218,8 +218,8 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[10] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[11] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] * r[11] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[11] * own0 * r[11])
         found += 1 + centred >= r[0] or r[10] <= limit0 or r[14] <= limit1
     return found
 
@@ -247,13 +247,13 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[10]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[14] + r[10] * r[11] ** 2
+        s1 = r[14] + r[10] * r[11] * r[11]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[17] + r[10] * r[12] ** 2 + r[14] * r[15] ** 2
+        s2 = r[17] + r[10] * r[12] * r[12] + r[14] * r[15] * r[15]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[18] + r[10] * r[13] ** 2 + r[14] * r[16] ** 2
+        s3 = r[18] + r[10] * r[13] * r[13] + r[14] * r[16] * r[16]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
         b1 = r[15]
@@ -276,10 +276,10 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[7, b] = r[18]
         out[9, b] = s3
         constant[1, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[10, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
-        out[11, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[13, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[14, b] = e0 + v01 * v01 * e1
+        out[10, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1
+        out[11, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[13, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[14, b] = e0 + v01 * e1 * v01
         out[15, b] = v01 * e1
         out[17, b] = v01 * e1
         out[12, b] = -(g1 * e1)

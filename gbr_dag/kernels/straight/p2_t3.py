@@ -250,8 +250,8 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[12] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[13] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] * r[13] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[13] * own0 * r[13])
         found += 1 + centred >= r[0] or r[12] <= limit0 or r[17] <= limit1
     return found
 
@@ -280,16 +280,16 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[12]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[17] + r[12] * r[13] ** 2
+        s1 = r[17] + r[12] * r[13] * r[13]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2
+        s2 = r[21] + r[12] * r[14] * r[14] + r[17] * r[18] * r[18]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[22] + r[12] * r[15] ** 2 + r[17] * r[19] ** 2
+        s3 = r[22] + r[12] * r[15] * r[15] + r[17] * r[19] * r[19]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
-        s4 = r[23] + r[12] * r[16] ** 2 + r[17] * r[20] ** 2
+        s4 = r[23] + r[12] * r[16] * r[16] + r[17] * r[20] * r[20]
         size4 = s4 + weight * r[6] ** 2
         odd4 += is_odd_size(size4, weight, r[6])
         b1 = r[18]
@@ -322,10 +322,10 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[11, b] = r[23]
         out[14, b] = s4
         constant[2, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
-        out[15, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1
-        out[16, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[18, b] = -(g0 * e0 + v01 * g1 * e1)
-        out[19, b] = e0 + v01 * v01 * e1
+        out[15, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1
+        out[16, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[18, b] = -(g0 * e0 + v01 * e1 * g1)
+        out[19, b] = e0 + v01 * e1 * v01
         out[20, b] = v01 * e1
         out[22, b] = v01 * e1
         out[17, b] = -(g1 * e1)

@@ -236,11 +236,11 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[10] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[11] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[14] + r[10] * r[11] * r[11] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[11] * own0 * r[11])
         square = weight * r[4] ** 2
-        own2 = precision[2] ** 2 * (r[17] + r[10] * r[12] ** 2 + r[14] * r[15] ** 2 + square)
-        limit2 = squared * (own2 + 2.0**-104 * square + r[12] ** 2 * own0 + r[15] ** 2 * own1)
+        own2 = precision[2] ** 2 * (r[17] + r[10] * r[12] * r[12] + r[14] * r[15] * r[15] + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[12] * own0 * r[12] + r[15] * own1 * r[15])
         found += 2 + centred >= r[0] or r[10] <= limit0 or r[14] <= limit1 or r[17] <= limit2
     return found
 
@@ -272,13 +272,13 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[10]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[14] + r[10] * r[11] ** 2
+        s1 = r[14] + r[10] * r[11] * r[11]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[17] + r[10] * r[12] ** 2 + r[14] * r[15] ** 2
+        s2 = r[17] + r[10] * r[12] * r[12] + r[14] * r[15] * r[15]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[19] + r[10] * r[13] ** 2 + r[14] * r[16] ** 2 + r[17] * r[18] ** 2
+        s3 = r[19] + r[10] * r[13] * r[13] + r[14] * r[16] * r[16] + r[17] * r[18] * r[18]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
         b2 = r[18]
@@ -293,17 +293,17 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[4, b] = r[19]
         out[5, b] = s3
         constant[0, b] = s3 <= (32.0 * precision[3]) ** 2 * size3
-        out[6, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
-        out[7, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[10, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[11, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2
-        out[15, b] = v01 * e1 + v02 * v12 * e2
-        out[12, b] = v01 * e1 + v02 * v12 * e2
+        out[6, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1 + g2 * e2 * g2
+        out[7, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[10, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[11, b] = e0 + v01 * e1 * v01 + v02 * e2 * v02
+        out[15, b] = v01 * e1 + v02 * e2 * v12
+        out[12, b] = v01 * e1 + v02 * e2 * v12
         out[19, b] = v02 * e2
         out[13, b] = v02 * e2
-        out[8, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[14, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[16, b] = e1 + v12 * v12 * e2
+        out[8, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[14, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[16, b] = e1 + v12 * e2 * v12
         out[17, b] = v12 * e2
         out[20, b] = v12 * e2
         out[9, b] = -(g2 * e2)

@@ -276,11 +276,11 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[12] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[13] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[17] + r[12] * r[13] * r[13] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[13] * own0 * r[13])
         square = weight * r[4] ** 2
-        own2 = precision[2] ** 2 * (r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2 + square)
-        limit2 = squared * (own2 + 2.0**-104 * square + r[14] ** 2 * own0 + r[18] ** 2 * own1)
+        own2 = precision[2] ** 2 * (r[21] + r[12] * r[14] * r[14] + r[17] * r[18] * r[18] + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[14] * own0 * r[14] + r[18] * own1 * r[18])
         found += 2 + centred >= r[0] or r[12] <= limit0 or r[17] <= limit1 or r[21] <= limit2
     return found
 
@@ -313,16 +313,16 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[12]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[17] + r[12] * r[13] ** 2
+        s1 = r[17] + r[12] * r[13] * r[13]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[21] + r[12] * r[14] ** 2 + r[17] * r[18] ** 2
+        s2 = r[21] + r[12] * r[14] * r[14] + r[17] * r[18] * r[18]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[24] + r[12] * r[15] ** 2 + r[17] * r[19] ** 2 + r[21] * r[22] ** 2
+        s3 = r[24] + r[12] * r[15] * r[15] + r[17] * r[19] * r[19] + r[21] * r[22] * r[22]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
-        s4 = r[25] + r[12] * r[16] ** 2 + r[17] * r[20] ** 2 + r[21] * r[23] ** 2
+        s4 = r[25] + r[12] * r[16] * r[16] + r[17] * r[20] * r[20] + r[21] * r[23] * r[23]
         size4 = s4 + weight * r[6] ** 2
         odd4 += is_odd_size(size4, weight, r[6])
         b2 = r[22]
@@ -349,17 +349,17 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[9, b] = r[25]
         out[11, b] = s4
         constant[1, b] = s4 <= (32.0 * precision[4]) ** 2 * size4
-        out[12, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
-        out[13, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[16, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[17, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2
-        out[21, b] = v01 * e1 + v02 * v12 * e2
-        out[18, b] = v01 * e1 + v02 * v12 * e2
+        out[12, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1 + g2 * e2 * g2
+        out[13, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[16, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[17, b] = e0 + v01 * e1 * v01 + v02 * e2 * v02
+        out[21, b] = v01 * e1 + v02 * e2 * v12
+        out[18, b] = v01 * e1 + v02 * e2 * v12
         out[25, b] = v02 * e2
         out[19, b] = v02 * e2
-        out[14, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[20, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[22, b] = e1 + v12 * v12 * e2
+        out[14, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[20, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[22, b] = e1 + v12 * e2 * v12
         out[23, b] = v12 * e2
         out[26, b] = v12 * e2
         out[15, b] = -(g2 * e2)

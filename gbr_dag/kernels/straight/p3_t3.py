@@ -314,11 +314,11 @@ def aliased(records, start, stop, centred, precision, tolerance):
         own0 = precision[0] ** 2 * (r[14] + square)
         limit0 = squared * (own0 + 2.0**-104 * square)
         square = weight * r[3] ** 2
-        own1 = precision[1] ** 2 * (r[20] + r[14] * r[15] ** 2 + square)
-        limit1 = squared * (own1 + 2.0**-104 * square + r[15] ** 2 * own0)
+        own1 = precision[1] ** 2 * (r[20] + r[14] * r[15] * r[15] + square)
+        limit1 = squared * (own1 + 2.0**-104 * square + r[15] * own0 * r[15])
         square = weight * r[4] ** 2
-        own2 = precision[2] ** 2 * (r[25] + r[14] * r[16] ** 2 + r[20] * r[21] ** 2 + square)
-        limit2 = squared * (own2 + 2.0**-104 * square + r[16] ** 2 * own0 + r[21] ** 2 * own1)
+        own2 = precision[2] ** 2 * (r[25] + r[14] * r[16] * r[16] + r[20] * r[21] * r[21] + square)
+        limit2 = squared * (own2 + 2.0**-104 * square + r[16] * own0 * r[16] + r[21] * own1 * r[21])
         found += 2 + centred >= r[0] or r[14] <= limit0 or r[20] <= limit1 or r[25] <= limit2
     return found
 
@@ -352,19 +352,19 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         s0 = r[14]
         size0 = s0 + weight * r[2] ** 2
         odd0 += is_odd_size(size0, weight, r[2])
-        s1 = r[20] + r[14] * r[15] ** 2
+        s1 = r[20] + r[14] * r[15] * r[15]
         size1 = s1 + weight * r[3] ** 2
         odd1 += is_odd_size(size1, weight, r[3])
-        s2 = r[25] + r[14] * r[16] ** 2 + r[20] * r[21] ** 2
+        s2 = r[25] + r[14] * r[16] * r[16] + r[20] * r[21] * r[21]
         size2 = s2 + weight * r[4] ** 2
         odd2 += is_odd_size(size2, weight, r[4])
-        s3 = r[29] + r[14] * r[17] ** 2 + r[20] * r[22] ** 2 + r[25] * r[26] ** 2
+        s3 = r[29] + r[14] * r[17] * r[17] + r[20] * r[22] * r[22] + r[25] * r[26] * r[26]
         size3 = s3 + weight * r[5] ** 2
         odd3 += is_odd_size(size3, weight, r[5])
-        s4 = r[30] + r[14] * r[18] ** 2 + r[20] * r[23] ** 2 + r[25] * r[27] ** 2
+        s4 = r[30] + r[14] * r[18] * r[18] + r[20] * r[23] * r[23] + r[25] * r[27] * r[27]
         size4 = s4 + weight * r[6] ** 2
         odd4 += is_odd_size(size4, weight, r[6])
-        s5 = r[31] + r[14] * r[19] ** 2 + r[20] * r[24] ** 2 + r[25] * r[28] ** 2
+        s5 = r[31] + r[14] * r[19] * r[19] + r[20] * r[24] * r[24] + r[25] * r[28] * r[28]
         size5 = s5 + weight * r[7] ** 2
         odd5 += is_odd_size(size5, weight, r[7])
         b2 = r[26]
@@ -403,17 +403,17 @@ def solve(records, start, stop, min_entries, precision, out, constant, count, od
         out[14, b] = r[31]
         out[17, b] = s5
         constant[2, b] = s5 <= (32.0 * precision[5]) ** 2 * size5
-        out[18, b] = 1.0 / weight + g0 ** 2 * e0 + g1 ** 2 * e1 + g2 ** 2 * e2
-        out[19, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[22, b] = -(g0 * e0 + v01 * g1 * e1 + v02 * g2 * e2)
-        out[23, b] = e0 + v01 * v01 * e1 + v02 * v02 * e2
-        out[27, b] = v01 * e1 + v02 * v12 * e2
-        out[24, b] = v01 * e1 + v02 * v12 * e2
+        out[18, b] = 1.0 / weight + g0 * e0 * g0 + g1 * e1 * g1 + g2 * e2 * g2
+        out[19, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[22, b] = -(g0 * e0 + v01 * e1 * g1 + v02 * e2 * g2)
+        out[23, b] = e0 + v01 * e1 * v01 + v02 * e2 * v02
+        out[27, b] = v01 * e1 + v02 * e2 * v12
+        out[24, b] = v01 * e1 + v02 * e2 * v12
         out[31, b] = v02 * e2
         out[25, b] = v02 * e2
-        out[20, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[26, b] = -(g1 * e1 + v12 * g2 * e2)
-        out[28, b] = e1 + v12 * v12 * e2
+        out[20, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[26, b] = -(g1 * e1 + v12 * e2 * g2)
+        out[28, b] = e1 + v12 * e2 * v12
         out[29, b] = v12 * e2
         out[32, b] = v12 * e2
         out[21, b] = -(g2 * e2)
