@@ -136,9 +136,9 @@ class GroupByDriver(Driver):
         if "fit_record" in results and "fit_record" not in (overrides or {}):
             results["fit_record"] = completed_record(results["fit_record"], found)
         if "fit_table" in results and "fit_table" not in (overrides or {}):
-            if overrides or len(results) > 1:  # the table's columns are also those of what else is held
-                results["fit_table"] = results["fit_table"].copy()
-            results["fit_table"] = _table_of_caller(results["fit_table"], given.get("frame"), completed, found)
+            # its columns may also be those of what else is asked for or given
+            table = results["fit_table"].copy() if overrides or len(results) > 1 else results["fit_table"]
+            results["fit_table"] = _table_of_caller(table, given.get("frame"), completed, found)
         return results
 
     def plan(
@@ -219,10 +219,7 @@ class GroupByDriver(Driver):
     def _completed(
         self, outputs: Iterable[str], inputs: Optional[Mapping[str, Any]], overrides: Optional[Mapping[str, Any]]
     ) -> tuple[dict[str, Any], dict[str, None]]:
-        """Checked inputs with defaults, and None for the diagnostics that nothing asks for.
-
-        Only the table could need those, and it was not asked for them there.
-        """
+        """Checked inputs with defaults, and None for what nothing has a use for."""
         overrides = checked_values("overrides", overrides)
         completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter)
         return completed, dict.fromkeys(idle_nodes(self._graph, outputs, completed, overrides))
