@@ -60,41 +60,24 @@ def factor_pass(
     """
     from gbr_dag.kernels.factoring import Factored, factored, most_targets
 
-    weights = None if is_broadcast(raw_weights) and (raw_weights == 1.0).all() else raw_weights
-    every = tuple(range(len(response)))
+    weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else raw_weights
+    p, row_bin = len(design), bin_map.row_bin
 
     def passed(blocks: Sequence[tuple[int, ...]]) -> list[Factored]:
-        return [
-            factored(
-                bin_map.row_bin,
-                entries,
-                [*design, *(response[target] for target in block)],
-                weights,
-                len(design),
-                intercept,
-                threads,
-            )
-            for block in blocks
-        ]
+        columns = [[*design, *(response[target] for target in block)] for block in blocks]
+        return [factored(row_bin, entries, block, weights, p, intercept, threads) for block in columns]
 
-    most = most_targets(len(design))
-    blocks = [every] if missing == "any" else _chunks([every], most)
+    every = tuple(range(len(response)))
+    blocks = [every] if missing == "any" else _chunks([every], most_targets(p))
     found = passed(blocks)
     if missing != "any" and any(part.lacking_some for part in found):
-        blocks = _chunks(_same_rows(response), most)
+        blocks = _chunks(_same_rows(response), most_targets(p))
         found = passed(blocks)
-    left_out = found[0].left_out
-    warn_of_negative_weights(int(left_out[ROW_REASONS.index("weight negative")]), len(raw_weights))
-    without_target = np.zeros(len(response), dtype=np.int64)
+    left_out, without_target = found[0].left_out, np.zeros(len(response), dtype=np.int64)
     for block, part in zip(blocks, found):
         without_target[list(block)] = part.lacking_any if missing == "any" else part.without_target
-    precision = np.array([roundoff(column) for column in (*design, *response)])
-    p = len(design)
-    factors = [
-        Factors(block, part.records, np.concatenate([precision[:p], precision[p:][list(block)]]), intercept)
-        for block, part in zip(blocks, found)
-    ]
-    return FactorPass(tuple(factors), left_out, without_target)
+    warn_of_negative_weights(int(left_out[ROW_REASONS.index("weight negative")]), len(raw_weights))
+    return FactorPass(_factors(blocks, found, design, response, intercept), left_out, without_target)
 
 
 @config.when(engine="numba")
@@ -161,6 +144,17 @@ def coefficients__numba(
     if odd:
         check_magnitudes(zip(predictors, design), zip(targets, response), weights, raw_weights, bin_map.row_bin)
     return Coefficients.joined(blocks, [factors.targets for factors in reduced_factors])
+
+
+def _factors(
+    blocks: Sequence[tuple[int, ...]], found: Sequence[Any], design: Columns, response: Columns, intercept: bool
+) -> tuple[Factors, ...]:
+    of_predictors = [roundoff(column) for column in design]
+    of_blocks = [[*of_predictors, *(roundoff(response[target]) for target in block)] for block in blocks]
+    return tuple(
+        Factors(block, part.records, np.array(precision), intercept)
+        for block, part, precision in zip(blocks, found, of_blocks)
+    )
 
 
 def _chunks(groups: Sequence[tuple[int, ...]], most: int) -> list[tuple[int, ...]]:
