@@ -26,7 +26,7 @@ zero, 5 negative, 6 predictor missing or infinite, as in ``gbr_dag.row_reasons``
 
 
 @kernel
-def rows_of_range(row_bin: npt.NDArray[Any], first: int, last: int, chosen: npt.NDArray[np.uint32]) -> int:
+def rows_of_range(row_bin: npt.NDArray[Any], first: int, last: int, chosen: npt.NDArray[np.uint32]) -> np.int64:
     """Find the rows of a chunk whose bin lies in ``first <= bin < last``; how many, their places in ``chosen``.
 
     ``AHEAD`` further places repeat the last one.

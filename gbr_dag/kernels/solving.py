@@ -85,14 +85,13 @@ def reduced(
 
     ``tolerance`` is the number of roundoff units below which a pivot is noise.
     """
-    n = len(records)
+    n, size = len(records), _bins_per_call(len(precision))
     share = shares(n, thread_count(threads, n * _WORTH_OF_A_BIN))
-
     straight = straight_kernels(p, len(precision) - p)
     nothing = np.empty((0, 0), dtype=np.bool_)
 
     def looked_at(i: int, stopped: Stopped) -> int:
-        ranges = blocks(*share[i], stopped, _BINS_PER_CALL)
+        ranges = blocks(*share[i], stopped, size)
         if straight is None:
             return sum(
                 reduce(records, start, stop, centred, precision, tolerance, nothing, p) for start, stop in ranges
@@ -100,7 +99,7 @@ def reduced(
         return sum(straight.aliased(records, start, stop, centred, precision, tolerance) for start, stop in ranges)
 
     def taken_out(i: int, stopped: Stopped) -> None:
-        for start, stop in blocks(*share[i], stopped, _BINS_PER_CALL):
+        for start, stop in blocks(*share[i], stopped, size):
             reduce(table, start, stop, centred, precision, tolerance, kept, p)
 
     if sum(side_by_side(looked_at, len(share))) == 0:
@@ -108,11 +107,6 @@ def reduced(
     table, kept = records.copy(), np.ones((n, p), dtype=np.bool_)
     side_by_side(taken_out, len(share))
     return table, kept
-
-
-def _bins_per_call(k: int) -> int:
-    """Bins that take about as long for any number of columns: each costs O(k^3)."""
-    return max(1, _BINS_PER_CALL // (1 + k**3 // 512))
 
 
 def _bins_per_call(k: int) -> int:
