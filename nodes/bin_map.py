@@ -21,7 +21,7 @@ def bin_table__numpy(
         positions = np.unravel_index(cells, bin_coordinates.spans)
         return [position + low for position, low in zip(positions, bin_coordinates.lows)]
 
-    return _table(frame, by, bin_coordinates, cell_ids, unravelled)
+    return _table(frame, by, bin_coordinates, cell_ids, np.flatnonzero(cell_ids.counts), unravelled)
 
 
 @config.when(engine="numba")
@@ -34,7 +34,7 @@ def bin_table__numba(
     def unravelled(cells: IntArray) -> list[IntArray]:
         return grid.unravelled(cells, bin_coordinates.lows, bin_coordinates.spans)
 
-    return _table(frame, by, bin_coordinates, cell_ids, unravelled)
+    return _table(frame, by, bin_coordinates, cell_ids, grid.occupied(cell_ids.counts), unravelled)
 
 
 @bytes_estimate(lambda frame: 4 * len(frame))
@@ -59,7 +59,7 @@ def bin_map__numba(cell_ids: CellIds, bin_table: BinTable, threads: Optional[int
 
 def entries(bin_table: BinTable, cell_ids: CellIds) -> IntArray:
     """Rows of the frame in each bin, int64 (n_bins,): selected and with all keys, whether usable in a fit or not."""
-    return cell_ids.counts[bin_table.cells]
+    return cell_ids.counts if bin_table.n_bins == cell_ids.span else cell_ids.counts[bin_table.cells]
 
 
 @config.when_in(engine=["numpy", "reference"])
@@ -86,9 +86,9 @@ def _table(
     by: Sequence[str],
     coordinates: BinCoordinates,
     cell_ids: CellIds,
+    cells: IntArray,
     unravelled: Callable[[IntArray], list[IntArray]],
 ) -> BinTable:
-    cells = np.flatnonzero(cell_ids.counts)
     if cell_ids.members is None:
         codes = unravelled(cells)
     else:

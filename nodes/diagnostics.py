@@ -31,7 +31,8 @@ def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
         if condition.any():
             status |= np.where(condition, np.int16(flag), np.int16(0))
     result = np.array(coefficients.of_targets(status), order="F")
-    exact = (coefficients.sse <= _FLAGGED_BELOW * coefficients.syy) | coefficients.constant
+    limit = np.multiply(coefficients.syy, _FLAGGED_BELOW, out=empty(coefficients.syy.T.shape).T)
+    exact = (coefficients.sse <= limit) | coefficients.constant
     if exact.any():
         exact &= coefficients.of_targets(fitted & (count > rank))
         result |= np.where(exact, np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
@@ -58,7 +59,8 @@ def promised_accuracy(coefficients: Coefficients) -> FloatArray:
 
 def residual_freedom(coefficients: Coefficients) -> FloatArray:
     """Degrees of freedom of the residuals, rows less rank, (n_bins, t); NaN where nothing was fitted."""
-    freedom = (coefficients.count - coefficients.rank).astype(np.float64)
+    freedom: FloatArray = empty(coefficients.count.T.shape).T
+    np.subtract(coefficients.count, coefficients.rank, out=freedom)
     freedom[~coefficients.fitted] = np.nan
     return coefficients.of_targets(freedom)
 
@@ -91,8 +93,10 @@ def coefficient_errors(coefficients: Coefficients, error_scale: FloatArray) -> F
 
     Equal ``bse`` of statsmodels WLS.
     """
-    unit_errors = coefficients.of_targets(np.sqrt(np.einsum("gbmm->gbm", coefficients.unit_covariance)))
     n_bins, t, m = coefficients.values.shape
+    variances = np.einsum("gbmm->gbm", coefficients.unit_covariance)
+    roots = np.sqrt(variances, out=np.moveaxis(empty((variances.shape[1], m, n_bins)), -1, 0))
+    unit_errors = coefficients.of_targets(roots)
     errors: FloatArray = np.moveaxis(empty((t, m, n_bins)), -1, 0)  # the columns of the table, one after the other
     np.multiply(unit_errors, error_scale[:, :, None], out=errors)
     return errors

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import gbr_dag
+from gbr_dag.kernels.memory import empty
 from gbr_dag.naming import fit_columns
 from gbr_dag.tables import BinTable, Coefficients, FloatArray, IntArray
 
@@ -64,9 +65,12 @@ def target_columns(
             place: tuple[Any, ...] = (slice(None), i, *column.place)
             chosen: npt.NDArray[Any] = values[place]
             kind = np.dtype(dtype) if chosen.dtype.kind == "f" else chosen.dtype
-            # a table owns its columns: what several targets share is copied, and so is what is spread over memory
-            shared = not (chosen.flags.writeable and chosen.flags.c_contiguous)
-            columns[column.name] = chosen.astype(kind, copy=shared)
+            if chosen.dtype != kind or not (chosen.flags.writeable and chosen.flags.c_contiguous):
+                # a table owns its columns: what several targets share is copied, and so is what is spread over memory
+                own = empty(chosen.shape, kind)
+                own[...] = chosen
+                chosen = own
+            columns[column.name] = chosen
     return columns
 
 

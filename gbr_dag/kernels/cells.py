@@ -85,6 +85,13 @@ def cells(
     return ids, total
 
 
+def occupied(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Cells that have rows, ascending, int64 (n_occupied,)."""
+    places: npt.NDArray[np.int64] = empty((int(np.count_nonzero(counts)),), np.int64)
+    _occupied(counts, places)
+    return places
+
+
 def unravelled(places: npt.NDArray[np.int64], lows: Sequence[int], spans: Sequence[int]) -> list[npt.NDArray[np.int64]]:
     """Codes of cells (n_cells,), key by key, from their row-major positions on the grid of ``spans``."""
     codes: npt.NDArray[np.int64] = empty((len(spans), len(places)), np.int64)
@@ -155,6 +162,15 @@ def _count(ids: Codes, found: npt.NDArray[np.int64]) -> None:
     for i in ids:
         if i >= 0:
             found[i] += 1
+
+
+@kernel
+def _occupied(counts: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> None:
+    found = 0
+    for cell in range(counts.size):
+        if counts[cell] > 0:
+            places[found] = cell
+            found += 1
 
 
 @kernel
