@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -28,8 +28,6 @@ from benchmarks.scenarios import FULL, KEYS, QUICK, SCENARIOS, Scenario
 
 RTOL, ATOL, WORST_CONDITION = 1e-6, 1e-9, 100.0
 """Peers lose digits with the square of the condition and where residuals are small, so that 1e-6 is left of 1e-16."""
-
-Fit = Callable[[], Any]
 
 
 def ours(engine: Optional[str]) -> tuple[Peer, Peer]:

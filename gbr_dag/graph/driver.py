@@ -79,7 +79,7 @@ class Driver:
         self._graph, self._callables = build_graph(self._modules, dict(config or {}), replace)
         self._progress = progress
         self._last_run: Optional[Run] = None
-        self._reports = True  # False where nobody can ask for a report: measuring values takes a tenth of a small fit
+        self._reports = True  # False where nobody can ask for a report: measuring values takes a fifth of a small fit
 
     def execute(
         self,

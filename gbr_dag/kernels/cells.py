@@ -19,7 +19,7 @@ _ROWS_PER_BLOCK = 1 << 16
 """Rows whose positions stay in the second cache while key after key is added to them."""
 
 _ROWS_PER_CELL = 16
-"""Every thread has its own counts; with fewer rows a cell, adding them up takes longer than counting."""
+"""Every thread has its own counts; with fewer rows a cell, one thread counts, so that they stay small."""
 
 
 def bounds(
@@ -181,7 +181,7 @@ def _unravel(
     codes: npt.NDArray[np.int64],
 ) -> None:
     for i in range(places.size):
-        place = np.uint32(places[i])  # a division of 32 bits takes half the time; grids are smaller than that
+        place = np.uint32(places[i])  # grids have fewer than 2^31 cells, and short divisions are fast
         for key in range(spans.size - 1, 0, -1):
             span = np.uint32(spans[key])
             above = place // span

@@ -30,7 +30,8 @@ def kernel(function: Function) -> Function:
 def prefetch(records: Any, row: int, column: int) -> None:
     """Start loading a cache line of a table, float64 (n, width), that will be written soon; without effect in Python.
 
-    The rows of a frame hit records at random: without it a table beyond the second cache took twice as long.
+    The rows of a frame hit records at random: 10M rows into 100,000 records of 128 bytes took 0.11 s on one thread with
+    it, and from 0.37 to 0.77 s without.
     """
 
 

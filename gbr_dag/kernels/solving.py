@@ -21,7 +21,7 @@ _BINS_PER_CALL = 1 << 14
 """Bins of up to 7 columns that are solved in some milliseconds, after which Ctrl-C is heard."""
 
 _WORTH_OF_A_BIN = 8
-"""Rows whose update takes about as long as the solution of a bin."""
+"""A bin counts as so many rows where threads are handed out."""
 
 
 @dataclass(frozen=True)

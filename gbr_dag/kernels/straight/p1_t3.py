@@ -1,6 +1,6 @@
 """Rows into factors, factors into fits: 1 predictors, 3 targets; written by gbr_dag.kernels.generator.
 
-Compiled together with jit.py and rows.py, as of 14888425ad0f.
+Compiled together with jit.py and rows.py, as of e1615af60c87.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Rows into factors, factors into fits: 2 predictors, 1 targets; written by gbr_dag.kernels.generator.
 
-Compiled together with jit.py and rows.py, as of 14888425ad0f.
+Compiled together with jit.py and rows.py, as of e1615af60c87.
 """
 
 import numpy as np
