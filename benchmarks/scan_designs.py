@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gbr_dag.drivers.groupby import fit_groups
+from gbr_dag.drivers.fitting import fit_groups
 from gbr_dag.tables import FitStatus
 from tests.oracles.accuracy import BEYOND, TIERS, EngineFit, Verdict, judge
 from tests.oracles.designs import Design, random_designs

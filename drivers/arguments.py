@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.columns import is_numeric
+from gbr_dag.drivers.fitters import REJECTING, SCALED, checked_options
 from gbr_dag.errors import InputError
 from gbr_dag.expressions import expression_columns, expression_values
 from gbr_dag.frames import (
@@ -40,6 +41,9 @@ DEFAULTS: dict[str, Any] = {
     "suffix": "",
     "dtype": "float64",
     "threads": None,
+    "n_jobs": None,
+    "fitter_options": None,
+    "own_fitter": None,
 }
 """Optional inputs of the group-by graph with their defaults."""
 
@@ -48,7 +52,7 @@ _NUMERIC = ("targets", "predictors", "medians")
 _SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
 
 
-def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any]:
+def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> dict[str, Any]:
     """Inputs of the group-by graph from the caller's arguments: defaults filled in, every rule checked.
 
     Required arguments that were not given stay out, so that a plan can name them.
@@ -59,14 +63,18 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any
         If one breaks its rule; the message names the argument, the rule, what came and the way out.
     """
     inputs = {**given, **{name: given.get(name, default) for name, default in DEFAULTS.items()}}
+    if engine == "loky":
+        inputs.setdefault("batches", None)
     for name in _NAME_LISTS:
         if name in inputs:
             inputs[name] = checked_names(name, inputs[name])
     inputs["dtype"] = _dtype_name(inputs["dtype"])
     _check_switches(inputs)
     _check_model(inputs, fitter)
-    inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
+    inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
+    inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"], fitter)
     inputs["threads"] = _checked_threads(inputs["threads"])
+    inputs["n_jobs"] = _checked_jobs(inputs["n_jobs"], engine)
     inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
     if "frame" in inputs:
         roles = {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"}
@@ -74,7 +82,7 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str) -> dict[str, Any
         inputs["weights"] = checked_weights(frame, inputs["weights"])
         inputs["selection"] = _checked_selection(frame, inputs["selection"])
     if "by" in inputs and "targets" in inputs:
-        _check_collisions(inputs)
+        _check_collisions(inputs, fitter)
     return inputs
 
 
@@ -216,11 +224,17 @@ def _check_model(inputs: Mapping[str, Any], fitter: str) -> None:
     if inputs["absolute_weights"] and inputs["weights"] is None:
         message = "absolute_weights=True needs weights 1/sigma^2, got none; give weights=..."
         raise InputError(message)
+    if inputs["absolute_weights"] and fitter not in SCALED:
+        message = "absolute_weights=True is for fitters 'ols' and 'wls': all others take a scale from the residuals"
+        raise InputError(message)
 
 
-def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool) -> tuple[str, ...]:
+def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool, fitter: str) -> tuple[str, ...]:
     for name in asked:
         _check_choice("diagnostics", name, DIAGNOSTICS)
+    if "r_squared" in asked and fitter == "glm":
+        message = "diagnostics 'r_squared' is a share of squares, which fitter 'glm' does not minimise; leave it out"
+        raise InputError(message)
     if "chi2" in asked and not absolute_weights:
         message = "diagnostics 'chi2' needs weights that are known to be 1/sigma^2; give absolute_weights=True"
         raise InputError(message)
@@ -252,6 +266,19 @@ def _checked_threads(threads: Any) -> Optional[int]:
     return int(threads)
 
 
+def _checked_jobs(n_jobs: Any, engine: str) -> Optional[int]:
+    if n_jobs is None:
+        return None
+    if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool) or (n_jobs < 1 and n_jobs != -1):
+        message = f"n_jobs must be an integer of at least 1, or -1 or None for all cores, got {n_jobs!r}"
+        raise InputError(message)
+    if engine != "loky":
+        others = "engine 'numba' takes threads" if engine == "numba" else f"engine {engine!r} runs in this process"
+        message = f"n_jobs is for engine 'loky'; {others}; leave n_jobs out"
+        raise InputError(message)
+    return int(n_jobs)
+
+
 def _dtype_name(dtype: Any) -> str:
     try:
         name = str(np.dtype(dtype).name)
@@ -261,13 +288,18 @@ def _dtype_name(dtype: Any) -> str:
     return name
 
 
-def _check_collisions(inputs: Mapping[str, Any]) -> None:
+def _check_collisions(inputs: Mapping[str, Any], fitter: str) -> None:
     """Two columns of the table must not have one name."""
     suffix = inputs["suffix"]
     names = [*inputs["by"], *(f"{name}{suffix}" for name in inputs["medians"]), f"n_rows{suffix}"]
     for target in inputs["targets"]:
         columns = fit_columns(
-            target, inputs["predictors"], inputs["diagnostics"], intercept=inputs["intercept"], suffix=suffix
+            target,
+            inputs["predictors"],
+            inputs["diagnostics"],
+            intercept=inputs["intercept"],
+            suffix=suffix,
+            rejecting=fitter in REJECTING,
         )
         names.extend(column.name for column in columns)
     repeated = [name for name, count in Counter(names).items() if count > 1]

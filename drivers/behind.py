@@ -14,6 +14,7 @@ import pandas as pd
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
+from gbr_dag.options import options_of_record
 from gbr_dag.row_reasons import ROW_REASONS
 from gbr_dag.tables import BoolArray, Coefficients, FloatArray, IntArray
 
@@ -49,7 +50,8 @@ def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selecti
             message = f"{name} of the fit were {kept!r}, got others; leave {name} out"
             raise InputError(message)
         inputs[name] = given if was_array else kept
-    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"])
+    inputs["fitter_options"] = options_of_record(record["fitter"], inputs["fitter_options"])
+    checked = checked_arguments({**inputs, "frame": frame}, fitter=record["fitter"], engine=record["engine"])
     if len(frame) != record["n_rows"]:
         message = f"frame must be the one that was fitted ({record['n_rows']} rows), got {len(frame)} rows"
         raise InputError(message)

@@ -222,7 +222,12 @@ def _layout(inputs: Mapping[str, Any], n_bins: int) -> Layout:
         column.name: (column.source, (i, *column.place))
         for i, target in enumerate(targets)
         for column in fit_columns(
-            target, inputs["predictors"], inputs["diagnostics"], intercept=inputs["intercept"], suffix=inputs["suffix"]
+            target,
+            inputs["predictors"],
+            inputs["diagnostics"],
+            intercept=inputs["intercept"],
+            suffix=inputs["suffix"],
+            rejecting=True,
         )
     }
     return Layout(len(inputs["frame"]), n_bins, len(targets), columns)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.behind import group_positions, group_rows, recorded_inputs, row_counts
+from gbr_dag.drivers.fitters import REJECTING
 from gbr_dag.drivers.keys import group_place
 from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.errors import DataWarning, InputError
@@ -24,7 +25,7 @@ _MEANINGS = {
     "low": "lower 95 % confidence bound of {coefficient}",
     "high": "upper 95 % confidence bound of {coefficient}",
     "pvalues": "two-sided p-value of {coefficient} being zero",
-    "rms": "residual scatter at weight 1, sqrt(sum w r^2 / (n - rank))",
+    "rms": "residual scatter at weight 1, sqrt(sum w r^2 / (n - rank)) or the fitter's own scale",
     "mad": "median absolute deviation of the residuals, unscaled",
     "r_squared": "share of the weighted scatter of {target} that the fit explains",
     "condition": "condition number of the centred, scaled design",
@@ -32,6 +33,8 @@ _MEANINGS = {
     "ndf": "rows less the rank",
     "n_used": "rows in the fit",
     "status": "flags of FitStatus",
+    "n_refits": "fits after the first, each without the rows that the one before had rejected",
+    "n_rejected": "rows rejected as outliers",
 }
 
 
@@ -154,7 +157,7 @@ def explain(
     inputs = record["inputs"]
     place = group_place(table, inputs["by"], key)
     group = {name: table[name].iloc[place] for name in inputs["by"]}
-    columns = _table_columns(inputs)
+    columns = _table_columns(record)
     for name in columns:
         if name not in table:
             message = f"table: column {name!r} is not there; give the table as fit_groups returned it"
@@ -198,13 +201,18 @@ def _with_rows(explanation: Explanation, frame: pd.DataFrame, weights: Any, sele
     )
 
 
-def _table_columns(inputs: Mapping[str, Any]) -> dict[str, str]:
+def _table_columns(record: Mapping[str, Any]) -> dict[str, str]:
     """Columns of the table besides the keys, with what they mean."""
-    words = {}
+    inputs, words = record["inputs"], {}
     names = coefficient_names(inputs["predictors"], inputs["intercept"])
     for target in inputs["targets"]:
         for column in fit_columns(
-            target, inputs["predictors"], inputs["diagnostics"], intercept=inputs["intercept"], suffix=inputs["suffix"]
+            target,
+            inputs["predictors"],
+            inputs["diagnostics"],
+            intercept=inputs["intercept"],
+            suffix=inputs["suffix"],
+            rejecting=record["fitter"] in REJECTING,
         ):
             words[column.name] = _meaning(column, target, names, inputs)
     words.update({f"{name}{inputs['suffix']}": f"median of {name}" for name in inputs["medians"]})

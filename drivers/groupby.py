@@ -7,19 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache
 from types import ModuleType
-from typing import Any, Literal, Optional, Union
+from typing import Any, Optional, Union
 
-import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.arguments import checked_arguments
 from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tolerance, compared
+from gbr_dag.drivers.fitters import check_engine, fitter_name
 from gbr_dag.drivers.idle import idle_nodes
 from gbr_dag.drivers.metadata import completed_record, with_metadata
-from gbr_dag.errors import InputError
 from gbr_dag.frames import in_kind_of, library_versions
 from gbr_dag.graph import Driver, Plan
 from gbr_dag.graph.checks import checked_outputs, checked_values
@@ -31,9 +29,9 @@ from gbr_dag.nodes import (
     diagnostics,
     factors,
     fit,
+    group_fits,
     prediction,
     rank,
-    reference,
     result,
     selection,
     statistics,
@@ -50,7 +48,7 @@ NODES = (
     rank,
     fit,
     compiled,
-    reference,
+    group_fits,
     diagnostics,
     statistics,
     prediction,
@@ -64,11 +62,11 @@ class GroupByDriver(Driver):
 
     Parameters
     ----------
-    engine : {"numba", "numpy", "reference"}
-        How the fits are made: compiled, in one pass over the unsorted rows; stacked QR over all groups; or one group
-        after the other, slow and obvious.
-    fitter : {"ols", "wls"}
-        What is fitted: weighted least squares; ``"wls"`` insists on weights.
+    engine : {"numba", "numpy", "reference", "loky", "statsmodels"}
+        How the fits are made: compiled; by stacked QR over all groups; one group after the other, slow and obvious; the
+        same in several processes; by statsmodels.
+    fitter : {"ols", "wls", "huber", "glm", "rlm"}, callable or estimator
+        What is fitted; see :func:`fit_groups`.
     modules : sequence of modules
         Further modules of node functions, added to the graph.
     replace : sequence of str
@@ -98,13 +96,16 @@ class GroupByDriver(Driver):
         self,
         *,
         engine: str = "numba",
-        fitter: str = "ols",
+        fitter: Any = "ols",
         modules: Sequence[ModuleType] = (),
         replace: Sequence[str] = (),
         progress: Union[bool, Callable[[str, int, int], None], None] = None,
     ) -> None:
-        super().__init__([*NODES, *modules], {"engine": engine, "fitter": fitter}, replace=replace, progress=progress)
-        self._fitter, self._engine = fitter, engine
+        name = fitter_name(fitter)
+        check_engine(name, engine)
+        super().__init__([*NODES, *modules], {"engine": engine, "fitter": name}, replace=replace, progress=progress)
+        self._fitter, self._engine = name, engine
+        self._own_fitter = fitter if name == "own" else None
         self._extension = (self._modules[len(NODES) :], replace)
         self._idle: set[str] = set()
 
@@ -204,7 +205,10 @@ class GroupByDriver(Driver):
         modules, replaced = self._extension
 
         def configured(config: Mapping[str, str]) -> GroupByDriver:
-            return GroupByDriver(**config, modules=modules, replace=replaced, progress=self._progress)
+            fitter = self._own_fitter if config["fitter"] == "own" else config["fitter"]
+            return GroupByDriver(
+                engine=config["engine"], fitter=fitter, modules=modules, replace=replaced, progress=self._progress
+            )
 
         names = checked_outputs(self._graph, outputs)
         completed, _ = self._completed(names, inputs, None)
@@ -221,175 +225,9 @@ class GroupByDriver(Driver):
     ) -> tuple[dict[str, Any], dict[str, None]]:
         """Checked inputs with defaults, and None for what nothing has a use for."""
         overrides = checked_values("overrides", overrides)
-        completed = checked_arguments(checked_values("inputs", inputs), fitter=self._fitter)
+        given = {"own_fitter": self._own_fitter, **checked_values("inputs", inputs)}
+        completed = checked_arguments(given, fitter=self._fitter, engine=self._engine)
         return completed, dict.fromkeys(idle_nodes(self._graph, outputs, completed, overrides))
-
-
-def fit_groups(
-    frame: Any,
-    by: Names,
-    targets: Names,
-    predictors: Names = (),
-    *,
-    weights: Optional[Union[str, npt.ArrayLike]] = None,
-    absolute_weights: bool = False,
-    selection: Optional[Union[str, npt.ArrayLike]] = None,
-    intercept: bool = True,
-    min_entries: Optional[int] = None,
-    missing: Literal["per_target", "any"] = "per_target",
-    fitter: Literal["ols", "wls"] = "ols",
-    engine: Literal["numba", "numpy", "reference"] = "numba",
-    medians: Names = (),
-    weighted_medians: bool = False,
-    diagnostics: Names = ("errors", "rms"),
-    suffix: str = "",
-    dtype: npt.DTypeLike = "float64",
-    threads: Optional[int] = None,
-    return_metadata: bool = False,
-) -> Any:
-    """Fit one weighted linear regression per group.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
-        The data; any index, rows are positions. Never modified or sorted; numbers without nulls are not copied, unless
-        they lie in several chunks. A lazy frame is collected once, with the columns that are named here.
-    by : str or sequence of str
-        Key columns: integers, strings, categories (observed ones, in category order), booleans, dates, floats (exact
-        equality, -0 = 0). Enum and Arrow dictionaries sort as categories do, the Categorical of polars by its text,
-        as in polars. A row with a missing key is left out and counted.
-    targets : str or sequence of str
-        Numeric columns to be fitted, each on its own.
-    predictors : str or sequence of str, default ()
-        Numeric columns; none for the means with their errors. A row with a missing or infinite predictor is left out
-        and counted.
-    weights : str or array-like (n_rows,), optional
-        Relative inverse variances, var(y) = sigma^2 / w. A row whose weight is missing, infinite, zero or negative is
-        left out and counted, with one warning if any is negative.
-    absolute_weights : bool, default False
-        The weights are 1 / sigma^2: errors take no scale from the residuals, and chi2 and ndf columns come.
-    selection : str or bool array-like (n_rows,), optional
-        Rows to take: a mask by position, or an expression of column names, numbers, strings, arithmetic,
-        comparisons, ``& | ~`` and parentheses. A condition on null is false, and so is its opposite; NaN, and what is
-        missing in a column of pandas that has no null, is unequal to everything.
-    intercept : bool, default True
-        Whether a constant is fitted.
-    min_entries : int, optional
-        Rows that a target's fit needs; default the number of coefficients.
-    missing : {"per_target", "any"}, default "per_target"
-        A missing or infinite target leaves its row out for that target only, or for all of them.
-    fitter : {"ols", "wls"}, default "ols"
-        Least squares, weighted when there are weights; ``"wls"`` insists on them.
-    engine : {"numba", "numpy", "reference"}, default "numba"
-        ``"numba"``: one compiled pass over the unsorted rows; the first call of a kind compiles for some seconds and
-        keeps the machine code on disk. ``"numpy"``: stacked QR over all groups. ``"reference"``: one group after the
-        other, slow, obvious, for comparison.
-    medians : str or sequence of str, default ()
-        Numeric columns whose median over the group's rows is wanted.
-    weighted_medians : bool, default False
-        Weight the medians and the mad.
-    diagnostics : str or sequence of str, default ("errors", "rms")
-        Any of ``errors``, ``covariance`` (upper triangle), ``confidence`` (95 % bounds), ``pvalues``, ``rms``,
-        ``mad`` (median absolute deviation of the residuals), ``r_squared``, ``condition``, ``chi2``.
-    suffix : str, default ""
-        Appended to every column but the keys.
-    dtype : {"float64", "float32"}, default "float64"
-        Of the table's floats; the arithmetic is in double precision.
-    threads : int, optional
-        Most threads of the engine ``"numba"``; default ``NUMBA_NUM_THREADS`` or all cores. Few rows take fewer.
-    return_metadata : bool, default False
-        Give what :func:`fit_metadata` tells beside the table: polars has no place for it in the table.
-
-    Returns
-    -------
-    pandas.DataFrame, polars.DataFrame or pyarrow.Table (n_groups,)
-        Of the frame's kind, for a lazy frame an eager one; with ``return_metadata`` a tuple of it and a dict.
-        Sorted by key, keys in their own dtypes. For target t and predictor p: ``t_intercept``, ``t_slope_p``, each
-        with ``_err`` (and ``_low``, ``_high``, ``_pvalue``), ``t_rms``, ``t_mad``, ``t_r_squared``, ``t_condition``,
-        ``t_chi2``, ``t_ndf``, ``t_cov_p_q``, ``t_n_used`` (int64), ``t_status`` (int16, see :class:`FitStatus`),
-        then the medians ``m`` and ``n_rows`` (int64), the selected rows of the group. A coefficient that is not
-        determined is NaN, and so is everything of a group with fewer than ``min_entries`` usable rows.
-        Metadata: :func:`fit_metadata`.
-
-    Raises
-    ------
-    InputError
-        If an argument breaks its rule, before anything runs.
-    UnknownNameError
-        If the engine or the fitter is unknown.
-
-    Warns
-    -----
-    DataWarning
-        Once, if rows are left out for a negative weight.
-
-    See Also
-    --------
-    GroupByDriver : the same graph, asked for any of its nodes.
-    predictions : fitted values, residuals and pulls of every row.
-
-    Notes
-    -----
-    Minimises sum w (y - X beta)^2 in every group by rotating each row (x - mean, y - mean) of weight w into the group's
-    triangular factor (engine ``"numba"``) or by Householder QR of the rows sqrt(w) (x - mean, y - mean) (the others),
-    so that the error grows with the condition number and not with its square; nothing is regularised. Errors are
-    sqrt(diag((X'WX)^-1)) rms with rms = sqrt(SSE / (n - rank)), as ``bse`` and ``sqrt(scale)`` of statsmodels WLS.
-    A predictor whose remaining scatter is at most 32 roundoff units of its own data is aliased: NaN, RANK_DEFICIENT,
-    the rest fitted without it. Cost O(n_rows k^2) for k columns; medians and mad, and the other engines, also sort the
-    rows by group.
-
-    References
-    ----------
-    W. M. Gentleman, Algorithm AS 75, Appl. Statist. 23 (1974) 448; A. J. Miller, AS 274, Appl. Statist. 41 (1992) 458.
-    A. Bjorck, Numerical Methods for Least Squares Problems, SIAM 1996, sections 2.4 and 4.4.
-
-    Examples
-    --------
-    >>> import gbr_dag
-    >>> flights = gbr_dag.load_flights()
-    >>> table = gbr_dag.fit_groups(flights, by="origin", targets="arr_delay", predictors="dep_delay")
-    >>> table[["origin", "arr_delay_slope_dep_delay", "arr_delay_slope_dep_delay_err"]].round(4)
-      origin  arr_delay_slope_dep_delay  arr_delay_slope_dep_delay_err
-    0    EWR                     1.0255                         0.0012
-    1    JFK                     1.0285                         0.0015
-    2    LGA                     1.0035                         0.0014
-    """
-    inputs = {
-        "frame": frame,
-        "by": by,
-        "targets": targets,
-        "predictors": predictors,
-        "weights": weights,
-        "absolute_weights": absolute_weights,
-        "selection": selection,
-        "intercept": intercept,
-        "min_entries": min_entries,
-        "missing": missing,
-        "medians": medians,
-        "weighted_medians": weighted_medians,
-        "diagnostics": diagnostics,
-        "suffix": suffix,
-        "dtype": dtype,
-        "threads": threads,
-    }
-    for argument, choice in (("engine", engine), ("fitter", fitter)):
-        if not isinstance(choice, str):
-            message = f"{argument} must be a name (str), got {choice!r} of type {type(choice).__name__}"
-            raise InputError(message)
-    if not isinstance(return_metadata, bool):
-        message = f"return_metadata must be True or False, got {return_metadata!r}"
-        raise InputError(message)
-    outputs = ["fit_table", "fit_record"] if return_metadata else ["fit_table"]
-    results = _driver(engine, fitter).execute(outputs, inputs)
-    return (results["fit_table"], results["fit_record"]) if return_metadata else results["fit_table"]
-
-
-@cache
-def _driver(engine: str, fitter: str) -> GroupByDriver:
-    """One graph a combination: building it takes longer than fitting a thousand groups."""
-    driver = GroupByDriver(engine=engine, fitter=fitter)
-    driver._reports = False
-    return driver
 
 
 def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, Any], found: Mapping[str, Any]) -> Any:

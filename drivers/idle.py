@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gbr_dag.drivers.fitters import REJECTING
 from gbr_dag.graph.structure import Graph
 
 _DIAGNOSTIC_NODES = {
@@ -25,11 +26,13 @@ def idle_nodes(
     """Nodes for which None may stand: those that take them do without, and nothing else that is reached needs them.
 
     The table takes no diagnostic that it was not asked for and no medians of no columns; medians and mads take no
-    weights unless they are weighted.
+    weights unless they are weighted; nothing is rejected by fitters that never do.
     """
+    without = set() if graph.config["fitter"] in REJECTING else {"rejections"}
     unasked = {node for name, node in _DIAGNOSTIC_NODES.items() if name not in inputs["diagnostics"]}
     dispensable = {
-        "target_columns": unasked,
+        "target_columns": unasked | without,
+        "fitted_blocks": without,
         "fit_table": set() if inputs["medians"] else {"bin_medians"},
         "bin_medians": set() if inputs["weighted_medians"] else {"row_weights"},
         "mad": set() if inputs["weighted_medians"] else {"row_weights"},

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from gbr_dag.datasets import load_flights
     from gbr_dag.drivers.comparison import Comparison
     from gbr_dag.drivers.explanation import Explanation, explain
-    from gbr_dag.drivers.groupby import GroupByDriver, fit_groups
+    from gbr_dag.drivers.fitting import fit_groups
+    from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.metadata import fit_metadata
     from gbr_dag.drivers.predictions import predictions
     from gbr_dag.errors import (
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
         InputError,
         MissingExtraError,
         MissingInputError,
+        PerformanceWarning,
         UnknownNameError,
+        WorkerError,
     )
     from gbr_dag.graph import Driver, Plan
+    from gbr_dag.options import CutOptions, GlmOptions, HuberOptions, RlmOptions
     from gbr_dag.tables import FitStatus, explain_status
 
 __all__ = [
     "Comparison",
+    "CutOptions",
     "CycleError",
     "DataWarning",
     "Driver",
@@ -39,13 +44,18 @@ __all__ = [
     "Explanation",
     "FitStatus",
     "GbrDagError",
+    "GlmOptions",
     "GraphError",
     "GroupByDriver",
+    "HuberOptions",
     "InputError",
     "MissingExtraError",
     "MissingInputError",
+    "PerformanceWarning",
     "Plan",
+    "RlmOptions",
     "UnknownNameError",
+    "WorkerError",
     "__version__",
     "explain",
     "explain_status",
@@ -59,6 +69,7 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "Comparison": "gbr_dag.drivers.comparison",
+    "CutOptions": "gbr_dag.options",
     "CycleError": "gbr_dag.errors",
     "DataWarning": "gbr_dag.errors",
     "Driver": "gbr_dag.graph",
@@ -66,16 +77,21 @@ _MODULE_OF = {
     "Explanation": "gbr_dag.drivers.explanation",
     "FitStatus": "gbr_dag.tables",
     "GbrDagError": "gbr_dag.errors",
+    "GlmOptions": "gbr_dag.options",
     "GraphError": "gbr_dag.errors",
     "GroupByDriver": "gbr_dag.drivers.groupby",
+    "HuberOptions": "gbr_dag.options",
     "InputError": "gbr_dag.errors",
     "MissingExtraError": "gbr_dag.errors",
     "MissingInputError": "gbr_dag.errors",
+    "PerformanceWarning": "gbr_dag.errors",
     "Plan": "gbr_dag.graph",
+    "RlmOptions": "gbr_dag.options",
     "UnknownNameError": "gbr_dag.errors",
+    "WorkerError": "gbr_dag.errors",
     "explain": "gbr_dag.drivers.explanation",
     "explain_status": "gbr_dag.tables",
-    "fit_groups": "gbr_dag.drivers.groupby",
+    "fit_groups": "gbr_dag.drivers.fitting",
     "fit_metadata": "gbr_dag.drivers.metadata",
     "load_flights": "gbr_dag.datasets",
     "predictions": "gbr_dag.drivers.predictions",

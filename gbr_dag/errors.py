@@ -35,5 +35,13 @@ class MissingExtraError(GbrDagError, ImportError):
     """An optional library is needed; the text names the ``pip install`` that brings it."""
 
 
+class WorkerError(GbrDagError, RuntimeError):
+    """A process that was fitting groups died; no result is given. The text says why it may have."""
+
+
 class DataWarning(UserWarning):
     """Rows or values were left out or limited; the text says how many and why."""
+
+
+class PerformanceWarning(UserWarning):
+    """What was asked for will take long; the text says how long and what is faster."""

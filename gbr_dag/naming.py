@@ -24,10 +24,12 @@ def coefficient_names(predictors: Sequence[str], intercept: bool) -> list[str]:
 
 
 def fit_columns(
-    target: str, predictors: Sequence[str], diagnostics: Sequence[str], *, intercept: bool, suffix: str
+    target: str, predictors: Sequence[str], diagnostics: Sequence[str], *, intercept: bool, suffix: str, rejecting: bool
 ) -> list[FitColumn]:
-    """Columns of one target in the order of the table."""
-    found = _columns(target, predictors, set(diagnostics), intercept)
+    """Columns of one target in the order of the table; ``rejecting`` fitters tell of rows that they threw out."""
+    found = [*_columns(target, predictors, set(diagnostics), intercept)]
+    if rejecting:
+        found += [FitColumn(f"{target}_{name}", name) for name in ("n_refits", "n_rejected")]
     return [FitColumn(f"{column.name}{suffix}", column.source, column.place) for column in found]
 
 

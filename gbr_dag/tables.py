@@ -43,6 +43,8 @@ class FitStatus(enum.IntFlag):
     SATURATED = 4
     ILL_CONDITIONED = 8
     NEARLY_EXACT = 16
+    NOT_CONVERGED = 32
+    FAILED = 64
 
     # From Python 3.11 on a flag iterates over its bits, which makes pandas take table["y_status"] == FitStatus.OK for
     # a comparison with a list.
@@ -63,6 +65,11 @@ _STATUS_WORDS = {
     FitStatus.NEARLY_EXACT: (
         "nearly exact: residuals are below 1e-5 of the target's scatter, so rms and errors are limited by rounding"
     ),
+    FitStatus.NOT_CONVERGED: (
+        "not converged: the fit, or its rejection of outliers, had not settled within the steps allowed; the values are"
+        " those of the last step"
+    ),
+    FitStatus.FAILED: "failed: the fitter raised an error or returned no fit; a warning told the first of these",
 }
 
 
@@ -311,6 +318,10 @@ class Coefficients:
         q = 1 / (p * sum of VIF_j), a bound from below on 1/kappa^2 of the scaled design; 1 without predictors.
     block_of : tuple of int
         Block of each target.
+    scale : float64 array (n_bins, t) or None
+        Standard deviation of a row of weight 1 by the fitter's own estimate; None where it is the rms.
+    flags : int16 array (n_bins, t) or None
+        Bits of ``FitStatus`` that the fitter itself set; None where it sets none.
     """
 
     values: FloatArray
@@ -322,6 +333,8 @@ class Coefficients:
     rank: IntArray
     conditioning: FloatArray
     block_of: tuple[int, ...]
+    scale: Optional[FloatArray] = None
+    flags: Optional[npt.NDArray[np.int16]] = None
 
     @property
     def fitted(self) -> BoolArray:

@@ -11,7 +11,7 @@ from gbr_dag.graph.sizes import bytes_estimate
 from gbr_dag.tables import BinCoordinates, BinMap, BinRows, BinTable, CellIds, IntArray
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def bin_table__numpy(
     frame: pd.DataFrame, by: Sequence[str], bin_coordinates: BinCoordinates, cell_ids: CellIds
 ) -> BinTable:
@@ -38,7 +38,7 @@ def bin_table__numba(
 
 
 @bytes_estimate(lambda frame: 4 * len(frame))
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def bin_map__numpy(cell_ids: CellIds, bin_table: BinTable) -> BinMap:
     """The bin of every row."""
     if bin_table.n_bins == cell_ids.span:
@@ -62,7 +62,7 @@ def entries(bin_table: BinTable, cell_ids: CellIds) -> IntArray:
     return cell_ids.counts if bin_table.n_bins == cell_ids.span else cell_ids.counts[bin_table.cells]
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 @bytes_estimate(lambda frame: 8 * len(frame))
 def bin_rows__argsort(bin_map: BinMap, entries: IntArray) -> BinRows:
     """Row positions sorted by bin, in the frame's order within a bin."""

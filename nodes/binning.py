@@ -26,7 +26,7 @@ _LARGEST_SPAN = 2**62
 Codes = npt.NDArray[np.integer[Any]]
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def bin_coordinates__numpy(frame: pd.DataFrame, by: Sequence[str], usable_rows: BoolArray) -> BinCoordinates:
     """Position of every row's keys in the sorted order of each key's values.
 
@@ -74,7 +74,7 @@ def _key_path(frame: pd.DataFrame, by: Sequence[str], selection: Any = None) -> 
 
 @plan_note(_key_path)
 @bytes_estimate(lambda frame: 4 * len(frame))
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def cell_ids__numpy(bin_coordinates: BinCoordinates) -> CellIds:
     """One integer a row that orders rows as their keys do, -1 for rows that are left out.
 

@@ -86,7 +86,7 @@ def bin_factors__numba(factor_pass: FactorPass) -> tuple[Factors, ...]:
     return factor_pass.factors
 
 
-@config.when(engine="numba")
+@config.when_in(fitter=["ols", "wls"], engine=["numba"])
 def left_out_rows__numba(
     factor_pass: FactorPass, selected_rows: BoolArray, keyed_rows: BoolArray, targets: Sequence[str]
 ) -> dict[str, int]:

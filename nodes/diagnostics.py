@@ -36,6 +36,9 @@ def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
     if exact.any():
         exact &= coefficients.of_targets(fitted & (count > rank))
         result |= np.where(exact, np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
+    if coefficients.flags is not None:
+        failed = (coefficients.flags & np.int16(FitStatus.FAILED)) != 0
+        result = np.where(failed, coefficients.flags, result | coefficients.flags)
     return result
 
 
@@ -71,10 +74,13 @@ def chi2(coefficients: Coefficients) -> FloatArray:
 
 
 def rms(coefficients: Coefficients, residual_freedom: FloatArray) -> FloatArray:
-    """Residual scatter at weight 1, sqrt(sum w r^2 / (n - rank)), in the target's unit, (n_bins, t).
+    """Standard deviation of a row of weight 1, in the target's unit, (n_bins, t); NaN without degrees of freedom.
 
-    Equals ``sqrt(scale)`` of statsmodels WLS. NaN where there are no degrees of freedom.
+    Least squares: sqrt(sum w r^2 / (n - rank)), as ``sqrt(scale)`` of statsmodels WLS. Other fitters: their own scale,
+    1.4826 median abs(sqrt(w) r) of robust ones and the root of the dispersion of glm, where they have one.
     """
+    if coefficients.scale is not None:
+        return np.where(residual_freedom > 0, coefficients.scale, np.nan)
     n_bins, t = residual_freedom.shape
     scatter: FloatArray = empty((t, n_bins)).T
     with np.errstate(divide="ignore", invalid="ignore"):

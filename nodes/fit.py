@@ -25,7 +25,8 @@ def coefficients__numpy(reduced_factors: tuple[Factors, ...], min_entries: int) 
 def condition__factors(reduced_factors: tuple[Factors, ...], coefficients: Coefficients) -> FloatArray:
     """Condition number (2-norm) of the centred, weighted design with columns scaled to length 1, (n_bins, t).
 
-    Aliased predictors are left out; 1 without predictors, NaN where nothing was fitted.
+    Aliased predictors are left out; 1 without predictors, NaN where nothing was fitted. Rows that a robust fit gives
+    less weight to, or rejects, count as they came.
     """
     result = np.full(coefficients.sse.shape, np.nan)
     for block, factors in enumerate(reduced_factors):

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 import gbr_dag
+from gbr_dag.group_fits.records import Rejections
 from gbr_dag.kernels.memory import empty
 from gbr_dag.naming import fit_columns
+from gbr_dag.options import Options, fitter_text, options_record
 from gbr_dag.tables import BinTable, Coefficients, FloatArray, IntArray
 
 
@@ -33,6 +35,7 @@ def target_columns(
     r_squared: Optional[FloatArray],
     condition: Optional[FloatArray],
     chi2: Optional[FloatArray],
+    rejections: Optional[Rejections],
 ) -> dict[str, npt.NDArray[Any]]:
     """Columns (n_bins,) of every target by name, in the order of the table; floats in ``dtype``.
 
@@ -54,10 +57,13 @@ def target_columns(
         "covariance": covariance,
         "n_used": coefficients.of_targets(coefficients.count),
         "status": fit_status,
+        "n_refits": None if rejections is None else rejections.n_refits,
+        "n_rejected": None if rejections is None else rejections.n_rejected,
     }
+    given = {"intercept": intercept, "suffix": suffix, "rejecting": rejections is not None}
     columns = {}
     for i, target in enumerate(targets):
-        for column in fit_columns(target, predictors, diagnostics, intercept=intercept, suffix=suffix):
+        for column in fit_columns(target, predictors, diagnostics, **given):
             values = sources[column.source]
             if values is None:
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
@@ -91,7 +97,10 @@ def fit_record(
     suffix: str,
     dtype: str,
     threads: Optional[int],
+    n_jobs: Optional[int],
     fitter: str,
+    fitter_options: Optional[Options],
+    own_fitter: Any,
     engine: str,
     left_out_rows: dict[str, int],
 ) -> dict[str, Any]:
@@ -113,6 +122,9 @@ def fit_record(
             "suffix": suffix,
             "dtype": dtype,
             "threads": threads,
+            "n_jobs": n_jobs,
+            "fitter_options": options_record(fitter_options),
+            "own_fitter": None if own_fitter is None else fitter_text(own_fitter),
         },
         "fitter": fitter,
         "engine": engine,

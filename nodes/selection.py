@@ -93,7 +93,7 @@ def row_reasons(
 
 
 @bytes_estimate(lambda frame: 8 * len(frame))
-@config.when(engine="numba")
+@config.when_in(fitter=["ols", "wls"], engine=["numba"])
 def row_weights__numba(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
 
@@ -103,7 +103,7 @@ def row_weights__numba(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[n
 
 
 @bytes_estimate(lambda frame: 8 * len(frame))
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def row_weights__numpy(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
 
@@ -112,6 +112,23 @@ def row_weights__numpy(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[n
     DataWarning
         Once, if rows are left out for a negative weight.
     """
+    return _warned_weights(raw_weights, row_reasons)
+
+
+@bytes_estimate(lambda frame: 8 * len(frame))
+@config.when_in(fitter=["huber"], engine=["numba"])
+def row_weights__huber(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
+    """Weight of every row in the fits, float64 (n_rows,): the caller's, 0 where the row is left out.
+
+    Warns
+    -----
+    DataWarning
+        Once, if rows are left out for a negative weight.
+    """
+    return _warned_weights(raw_weights, row_reasons)
+
+
+def _warned_weights(raw_weights: npt.NDArray[Any], row_reasons: npt.NDArray[np.int8]) -> FloatArray:
     n_negative = int(np.count_nonzero(row_reasons == ROW_REASONS.index("weight negative")))
     warn_of_negative_weights(n_negative, len(raw_weights))
     return _row_weights(raw_weights, row_reasons)
@@ -144,11 +161,25 @@ def target_blocks(response: Columns, row_reasons: npt.NDArray[np.int8], missing:
     return tuple(blocks)
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def left_out_rows__numpy(
     row_reasons: npt.NDArray[np.int8], target_blocks: tuple[TargetBlock, ...], targets: Sequence[str]
 ) -> dict[str, int]:
     """Rows left out, by reason; every reason is there, and one entry a target for rows that lack only that target."""
+    return _left_out(row_reasons, target_blocks, targets)
+
+
+@config.when_in(fitter=["huber"], engine=["numba"])
+def left_out_rows__huber(
+    row_reasons: npt.NDArray[np.int8], target_blocks: tuple[TargetBlock, ...], targets: Sequence[str]
+) -> dict[str, int]:
+    """Rows left out, by reason; every reason is there, and one entry a target for rows that lack only that target."""
+    return _left_out(row_reasons, target_blocks, targets)
+
+
+def _left_out(
+    row_reasons: npt.NDArray[np.int8], target_blocks: tuple[TargetBlock, ...], targets: Sequence[str]
+) -> dict[str, int]:
     counts = np.bincount(row_reasons, minlength=len(ROW_REASONS))
     left_out = {reason: int(count) for reason, count in zip(ROW_REASONS[1:], counts[1:])}
     block_of = {target: block for block in target_blocks for target in block.targets}

@@ -15,7 +15,7 @@ _BINS_PER_CALL = 1 << 12
 """Bins that a kernel takes at a time, so that Ctrl-C is heard."""
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def bin_medians__pandas(
     frame: pd.DataFrame,
     medians: Sequence[str],
@@ -59,10 +59,10 @@ def bin_medians__numba(
     return result.T
 
 
-@config.when_in(engine=["numpy", "reference"])
+@config.when_in(engine=["numpy", "reference", "loky", "statsmodels"])
 def mad__pandas(
     residual: FloatArray,
-    target_blocks: tuple[TargetBlock, ...],
+    fitted_blocks: tuple[TargetBlock, ...],
     bin_map: BinMap,
     row_weights: Optional[FloatArray],
     weighted_medians: bool,
@@ -73,7 +73,7 @@ def mad__pandas(
     """
     weights = row_weights if weighted_medians else None
     result = np.full((bin_map.n_bins, residual.shape[1]), np.nan)
-    for block in target_blocks:
+    for block in fitted_blocks:
         row_bin = np.where(block.rows, bin_map.row_bin, -1)
         for target in block.targets:
             middle = _bin_median(residual[:, target], row_bin, bin_map.n_bins, weights)
@@ -85,7 +85,7 @@ def mad__pandas(
 @config.when(engine="numba")
 def mad__numba(
     residual: FloatArray,
-    target_blocks: tuple[TargetBlock, ...],
+    fitted_blocks: tuple[TargetBlock, ...],
     bin_rows: BinRows,
     row_weights: Optional[FloatArray],
     weighted_medians: bool,
@@ -98,7 +98,7 @@ def mad__numba(
     from gbr_dag.kernels import order_statistics
 
     result = np.full((residual.shape[1], len(bin_rows.offsets) - 1), np.nan)
-    for block in target_blocks:
+    for block in fitted_blocks:
         for target in block.targets:
             values, mads = residual[:, target], result[target]
             if weighted_medians:

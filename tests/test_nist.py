@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.scan_designs import ENGINES, table_fits
-from gbr_dag.drivers.groupby import fit_groups
+from gbr_dag.drivers.fitting import fit_groups
 from tests.oracles.accuracy import EngineFit
 from tests.oracles.exact import exact_fit
 

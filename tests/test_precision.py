@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.scan_designs import exact_fits, scan, stacked_frame
-from gbr_dag.drivers.groupby import fit_groups
+from gbr_dag.drivers.fitting import fit_groups
 from tests.oracles.accuracy import BEYOND, ILL_CONDITIONED, TIERS, EngineFit, judge, scatter_tier
 from tests.oracles.designs import Design, random_design, random_designs
 from tests.oracles.exact import ExactFit, exact_fit

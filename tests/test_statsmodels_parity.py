@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.scan_designs import table_fits
 from gbr_dag.datasets import load_flights
-from gbr_dag.drivers.groupby import fit_groups
+from gbr_dag.drivers.fitting import fit_groups
 from tests.oracles.accuracy import INSUFFICIENT, RANK_DEFICIENT, SATURATED, EngineFit, judge
 from tests.oracles.exact import ExactFit, exact_fit
 

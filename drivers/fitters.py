@@ -1,0 +1,94 @@
+"""Which fitters there are, which engines can run them, and what settings they take."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from gbr_dag.errors import InputError, UnknownNameError
+from gbr_dag.graph.checks import unknown
+from gbr_dag.options import OPTIONS_OF, Options
+
+_LEAST_SQUARES = ("loky", "numba", "numpy", "reference", "statsmodels")
+
+ENGINES_OF = {
+    "ols": _LEAST_SQUARES,
+    "wls": _LEAST_SQUARES,
+    "huber": ("loky", "numba", "reference"),
+    "glm": ("statsmodels",),
+    "rlm": ("statsmodels",),
+    "own": ("loky", "statsmodels"),
+}
+"""Engines of every fitter; ``own`` stands for a callable or an estimator."""
+
+REJECTING = ("huber", "own")
+"""Fitters that may reject rows."""
+
+SCALED = ("ols", "wls")
+"""Fitters that can do without a scale of their own, as known weights ask for."""
+
+
+def fitter_name(fitter: Any) -> str:
+    """The name that chooses the nodes: that of a string, ``own`` for a callable or an estimator.
+
+    Raises
+    ------
+    UnknownNameError
+        If a string names no fitter.
+    InputError
+        If it is neither text, nor can be called, nor has a method ``fit``.
+    """
+    named = [name for name in ENGINES_OF if name != "own"]
+    if isinstance(fitter, str):
+        if fitter not in named:
+            way_out = f"fitters: {', '.join(sorted(named))}, or a callable or estimator of your own"
+            raise UnknownNameError(unknown("fitter", fitter, named, way_out))
+        return fitter
+    if isinstance(fitter, type) or not (callable(fitter) or hasattr(fitter, "fit")):
+        way_out = " (an instance, not the class)" if isinstance(fitter, type) else ""
+        message = (
+            f"fitter must be one of {', '.join(sorted(named))}, a function (X, y, w) -> coefficients, or an estimator"
+            f" with a method fit{way_out}, got {fitter!r}"
+        )
+        raise InputError(message)
+    return "own"
+
+
+def check_engine(fitter: str, engine: Any) -> None:
+    """Refuse an engine that is unknown or cannot run the fitter.
+
+    Raises
+    ------
+    UnknownNameError
+        With the engines that can.
+    """
+    every = sorted({name for names in ENGINES_OF.values() for name in names})
+    if engine not in every:
+        raise UnknownNameError(unknown("engine", engine, every, f"engines: {', '.join(every)}"))
+    able = ENGINES_OF[fitter]
+    if engine not in able:
+        words = "of your own" if fitter == "own" else repr(fitter)
+        message = f"fitter {words} does not run on engine {engine!r}; engines that can: {', '.join(able)}"
+        raise UnknownNameError(message)
+
+
+def checked_options(fitter: str, options: Any) -> Optional[Options]:
+    """The settings given, or the fitter's default ones.
+
+    Raises
+    ------
+    InputError
+        If they are those of another fitter.
+    """
+    kind = OPTIONS_OF.get(fitter)
+    if kind is None:
+        if options is not None:
+            message = f"fitter_options must be left out for fitter {fitter!r}, which has no settings, got {options!r}"
+            raise InputError(message)
+        return None
+    if options is None:
+        return kind()
+    if not isinstance(options, kind):
+        words = "a fitter of your own" if fitter == "own" else f"fitter {fitter!r}"
+        message = f"fitter_options must be a gbr_dag.{kind.__name__} for {words}, got {options!r}"
+        raise InputError(message)
+    return options

@@ -1,0 +1,32 @@
+"""Group fits as the rest of the graph takes them: rejected rows by position, one warning for all failures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gbr_dag.errors import DataWarning
+from gbr_dag.group_fits.records import GroupFits
+from gbr_dag.tables import BinMap, BinRows, BinTable
+
+
+def in_frame_order(
+    fits: GroupFits, bin_map: BinMap, bin_rows: BinRows, bin_table: BinTable, targets: Sequence[str]
+) -> GroupFits:
+    """The same with rejected rows by their position in the frame; one warning if the fitter failed somewhere."""
+    if fits.failures:
+        first = fits.failures[0]
+        key = ", ".join(f"{name}={value}" for name, value in bin_table.keys.iloc[first.bin].items())
+        message = (
+            f"the fitter failed in {len(fits.failures)} of {fits.count.size} fits, which have the status FAILED; the"
+            f" first, of {targets[first.target]!r} in {key}: {first.text}"
+        )
+        warnings.warn(message, DataWarning, stacklevel=3)
+    if fits.rejected is None or not fits.rejected.any():
+        return replace(fits, rejected=None)
+    rejected = np.zeros((len(bin_map.row_bin), len(targets)), dtype=bool)
+    rejected[bin_rows.rows] = fits.rejected
+    return replace(fits, rejected=rejected)

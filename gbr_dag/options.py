@@ -1,0 +1,241 @@
+"""Settings of the fitters: frozen, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Optional, Union
+
+from gbr_dag.errors import InputError
+from gbr_dag.graph.checks import unknown
+
+NORMS = ("huber", "tukey", "hampel", "andrew", "ramsay", "trimmed")
+"""Norms of ``rlm`` by their names here; statsmodels.robust.norms has the classes."""
+
+
+@dataclass(frozen=True)
+class HuberOptions:
+    """Settings of ``fitter="huber"``.
+
+    Attributes
+    ----------
+    tuning : float, default 1.345
+        Residuals beyond so many scales count less: weight tuning / abs(u) with u = sqrt(w) r / s. 1.345 keeps 95 % of
+        the efficiency of least squares for normal noise. ``inf`` is least squares, with the cut if there is one.
+    sigma_cut : float, optional
+        Rows with abs(u) beyond it are rejected and the rest is fitted again, until none is beyond; s is
+        1.4826 times the median of abs(sqrt(w) r) over the rows used. Rejected rows do not come back.
+    max_refits : int, default 10
+        Most fits after the first; a cut that has not settled by then is flagged NOT_CONVERGED.
+    max_iter : int, default 200
+        Most steps of each fit; one that has not settled by then is flagged NOT_CONVERGED.
+    tol : float, default 1e-10
+        A fit has settled when the fitted values move by less than ``tol`` scales (root of the sum of squares), and the
+        scale by less than ``tol`` of itself.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule.
+
+    Examples
+    --------
+    >>> HuberOptions(sigma_cut=5.0)
+    HuberOptions(tuning=1.345, sigma_cut=5.0, max_refits=10, max_iter=200, tol=1e-10)
+    """
+
+    tuning: float = 1.345
+    sigma_cut: Optional[float] = None
+    max_refits: int = 10
+    max_iter: int = 200
+    tol: float = 1e-10
+
+    def __post_init__(self) -> None:
+        """Refuse values that break their rule."""
+        _check_positive("tuning", self.tuning, infinite=True)
+        _check_cut(self.sigma_cut, self.max_refits)
+        _check_whole("max_iter", self.max_iter, 1)
+        _check_positive("tol", self.tol)
+
+
+@dataclass(frozen=True)
+class GlmOptions:
+    """Settings of ``fitter="glm"``: those of statsmodels GLM.
+
+    Attributes
+    ----------
+    family : str, default "gaussian"
+        ``gaussian``, ``poisson``, ``binomial``, ``gamma``, ``inverse_gaussian``, ``negative_binomial`` or
+        ``tweedie``, with the defaults of statsmodels.
+    link : str, optional
+        ``identity``, ``log``, ``logit``, ``probit``, ``cloglog``, ``inverse_power``, ``inverse_squared`` or ``sqrt``;
+        default the family's own.
+    max_iter : int, default 100
+        Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule.
+
+    Examples
+    --------
+    >>> GlmOptions(family="poisson")
+    GlmOptions(family='poisson', link=None, max_iter=100)
+    """
+
+    family: str = "gaussian"
+    link: Optional[str] = None
+    max_iter: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse values that break their rule."""
+        _check_choice("family", self.family, FAMILIES)
+        if self.link is not None:
+            _check_choice("link", self.link, LINKS)
+        _check_whole("max_iter", self.max_iter, 1)
+
+
+FAMILIES = {
+    "gaussian": "Gaussian",
+    "poisson": "Poisson",
+    "binomial": "Binomial",
+    "gamma": "Gamma",
+    "inverse_gaussian": "InverseGaussian",
+    "negative_binomial": "NegativeBinomial",
+    "tweedie": "Tweedie",
+}
+"""Families by name, with the class of ``statsmodels.genmod.families``."""
+
+LINKS = {
+    "identity": "Identity",
+    "log": "Log",
+    "logit": "Logit",
+    "probit": "Probit",
+    "cloglog": "CLogLog",
+    "inverse_power": "InversePower",
+    "inverse_squared": "InverseSquared",
+    "sqrt": "Sqrt",
+}
+"""Links by name, with the class of ``statsmodels.genmod.families.links``."""
+
+
+@dataclass(frozen=True)
+class RlmOptions:
+    """Settings of ``fitter="rlm"``: those of statsmodels RLM.
+
+    Attributes
+    ----------
+    norm : str, default "huber"
+        ``huber``, ``tukey``, ``hampel``, ``andrew``, ``ramsay`` or ``trimmed``, with the defaults of statsmodels.
+    max_iter : int, default 50
+        Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
+    tol : float, default 1e-8
+        A fit has settled when no coefficient moves by more.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule.
+
+    Examples
+    --------
+    >>> RlmOptions(norm="tukey")
+    RlmOptions(norm='tukey', max_iter=50, tol=1e-08)
+    """
+
+    norm: str = "huber"
+    max_iter: int = 50
+    tol: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse values that break their rule."""
+        _check_choice("norm", self.norm, NORMS)
+        _check_whole("max_iter", self.max_iter, 1)
+        _check_positive("tol", self.tol)
+
+
+@dataclass(frozen=True)
+class CutOptions:
+    """Settings for a fitter of your own: rows far off are rejected and the rest is fitted again.
+
+    Attributes
+    ----------
+    sigma_cut : float, optional
+    max_refits : int, default 10
+        As in :class:`HuberOptions`.
+
+    Raises
+    ------
+    InputError
+        If a value breaks its rule.
+
+    Examples
+    --------
+    >>> CutOptions(sigma_cut=4.0)
+    CutOptions(sigma_cut=4.0, max_refits=10)
+    """
+
+    sigma_cut: Optional[float] = None
+    max_refits: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse values that break their rule."""
+        _check_cut(self.sigma_cut, self.max_refits)
+
+
+Options = Union[HuberOptions, GlmOptions, RlmOptions, CutOptions]
+
+OPTIONS_OF: dict[str, type[Options]] = {
+    "huber": HuberOptions,
+    "glm": GlmOptions,
+    "rlm": RlmOptions,
+    "own": CutOptions,
+}
+"""The settings that a fitter takes; least squares takes none."""
+
+
+def options_record(options: Optional[Options]) -> Optional[dict[str, Any]]:
+    """Settings as plain JSON, which has no infinity."""
+    if options is None:
+        return None
+    return {name: "inf" if value == math.inf else value for name, value in asdict(options).items()}
+
+
+def options_of_record(fitter: str, record: Optional[Mapping[str, Any]]) -> Optional[Options]:
+    """Settings from what :func:`options_record` made of them."""
+    if record is None:
+        return None
+    return OPTIONS_OF[fitter](**{name: math.inf if value == "inf" else value for name, value in record.items()})
+
+
+def fitter_text(fitter: Any) -> str:
+    """A callable or estimator in words: its name with the module, or how it writes itself."""
+    name = getattr(fitter, "__qualname__", None)
+    return repr(fitter) if name is None else f"{fitter.__module__}.{name}"
+
+
+def _check_cut(sigma_cut: Any, max_refits: Any) -> None:
+    if sigma_cut is not None:
+        _check_positive("sigma_cut", sigma_cut)
+    _check_whole("max_refits", max_refits, 0)
+
+
+def _check_positive(name: str, value: Any, *, infinite: bool = False) -> None:
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and value > 0
+    if not fits or (math.isinf(value) and not infinite):
+        message = f"{name} must be a number above 0, got {value!r}"
+        raise InputError(message)
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        message = f"{name} must be an integer of at least {least}, got {value!r}"
+        raise InputError(message)
+
+
+def _check_choice(name: str, value: Any, choices: Any) -> None:
+    if value not in choices:
+        raise InputError(unknown(name, value, list(choices), f"choices: {', '.join(sorted(choices))}"))
