@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from gbr_dag.errors import InputError, UnknownNameError
@@ -58,9 +59,14 @@ def check_engine(fitter: str, engine: Any) -> None:
 
     Raises
     ------
+    InputError
+        If it is no name.
     UnknownNameError
         With the engines that can.
     """
+    if not isinstance(engine, str):
+        message = f"engine must be a name (str), got {engine!r} of type {type(engine).__name__}"
+        raise InputError(message)
     every = sorted({name for names in ENGINES_OF.values() for name in names})
     if engine not in every:
         raise UnknownNameError(unknown("engine", engine, every, f"engines: {', '.join(every)}"))
@@ -92,3 +98,15 @@ def checked_options(fitter: str, options: Any) -> Optional[Options]:
         message = f"fitter_options must be a gbr_dag.{kind.__name__} for {words}, got {options!r}"
         raise InputError(message)
     return options
+
+
+def inputs_for(fitter: str, engine: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of one fitter and engine for another pair: without settings that this one does not have."""
+    kind: Any = OPTIONS_OF.get(fitter, ())
+    fitting = dict(inputs)
+    if not isinstance(fitting.get("fitter_options"), kind):
+        fitting.pop("fitter_options", None)
+    if engine != "loky":
+        for name in ("n_jobs", "batches"):
+            fitting.pop(name, None)
+    return fitting

@@ -187,6 +187,7 @@ def fit_groups(
         message = f"return_metadata must be True or False, got {return_metadata!r}"
         raise InputError(message)
     outputs = ["fit_table", "fit_record"] if return_metadata else ["fit_table"]
+    check_engine(fitter_name(fitter), engine)
     driver = _driver(engine, fitter) if isinstance(fitter, str) else GroupByDriver(engine=engine, fitter=fitter)
     results = driver.execute(outputs, inputs)
     return (results["fit_table"], results["fit_record"]) if return_metadata else results["fit_table"]
