@@ -8,6 +8,7 @@ from typing import Any, Literal, Optional, Union
 
 import numpy.typing as npt
 
+from gbr_dag.drivers.fitters import check_engine, fitter_name
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
 from gbr_dag.options import Options
