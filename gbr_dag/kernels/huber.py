@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import numpy.typing as npt
 
-from gbr_dag.kernels.irls import Space, covariance_factor, huber_iteration, new_space, scatter
+from gbr_dag.kernels.irls import RESIDUALS, Space, Y, covariance_factor, huber_iteration, new_space, scatter
 from gbr_dag.kernels.jit import kernel
 from gbr_dag.kernels.medians import median
 from gbr_dag.kernels.orthogonal import (
@@ -163,12 +163,12 @@ def huber_fits(
             part = rows[offsets[start] : offsets[stop]]
             enter = used[part]
             before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(enter)])
-            part = part[enter]
+            part = part[enter].astype(np.intp)
             data = np.empty((p + t, len(part)))
             for values, column in zip(data, columns):
-                values[:] = column[part]
+                values[:] = column.take(part)
             _fit_bins(
-                *(data, row_weights[part], part, before[offsets[start : stop + 1] - offsets[start]]),
+                *(data, row_weights.take(part), part, before[offsets[start : stop + 1] - offsets[start]]),
                 *(bool(intercept), precision, options, _Table._make(array[start:stop] for array in table)),
                 nobody if rejected is None else rejected,
             )
@@ -294,13 +294,13 @@ def _fit_target(
         beyond = 0
         if scale > 0.0:
             for i in range(n):
-                beyond += abs(space.residuals[i]) > options.cut * scale
+                beyond += abs(space.lines[RESIDUALS, i]) > options.cut * scale
         if beyond == 0 or n - beyond < max(options.min_entries, m + 1):
             break
         if n_refits == options.max_refits:
             unsettled = True
             break
-        n = _keep_rows(rows, n, space.residuals, options.cut * scale)
+        n = _keep_rows(rows, n, space.lines, options.cut * scale)
         n_refits += 1
         k = fill_basis(data, weights, rows, n, intercept, precision, basis)
     table.scale[b, j] = scale
@@ -310,22 +310,22 @@ def _fit_target(
     table.rank[b, j] = k
     table.n_refits[b, j] = n_refits
     table.n_rejected[b, j] = n_first - n
-    table.sse[b, j] = dot(space.residuals, space.residuals, n)
+    table.sse[b, j] = dot(space.lines, RESIDUALS, space.lines, RESIDUALS, n)
     syy = scatter(n, intercept, basis, space)
     table.syy[b, j] = syy
     table.constant[b, j] = math.sqrt(syy) <= 32.0 * math.sqrt(rounding)
     _write_values(k, intercept, centre, basis, space, table.values[b, j])
-    factor = 1.0 if n <= k else covariance_factor(space.residuals, n, k, scale, options.tuning)
+    factor = 1.0 if n <= k else covariance_factor(space.lines, n, k, scale, options.tuning)
     write_covariance(k, intercept, factor, basis, table.unit_covariance[b, j])
     table.conditioning[b, j] = conditioning(k, intercept, basis)
     table.leverage[b, j] = largest_leverage(n, k, basis)
 
 
 @kernel
-def _keep_rows(rows: IntArray, n: int, residuals: FloatArray, bound: float) -> int:
+def _keep_rows(rows: IntArray, n: int, lines: FloatArray, bound: float) -> int:
     kept = 0
     for i in range(n):
-        if abs(residuals[i]) <= bound:
+        if abs(lines[RESIDUALS, i]) <= bound:
             rows[kept] = rows[i]
             kept += 1
     return kept
@@ -349,13 +349,13 @@ def _fill_target(
     centre = 0.0
     if intercept:
         for i in range(n):
-            space.scratch[i] = values[rows[i]]
-        centre = median(space.scratch, n)
+            space.sizes[i] = values[rows[i]]
+        centre = median(space.sizes, n)
     squares = 0.0
     for i in range(n):
         value = values[rows[i]]
         squares += weights[rows[i]] * value * value
-        space.y[i] = basis.root[i] * (value - centre)
+        space.lines[Y, i] = basis.root[i] * (value - centre)
     return centre, squares
 
 

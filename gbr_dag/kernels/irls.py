@@ -13,6 +13,7 @@ from gbr_dag.kernels.medians import median
 from gbr_dag.kernels.orthogonal import Basis, back_substitute, dot, orthogonalize, solve_by_cholesky
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 """Median of the size of a standard normal variable."""
@@ -27,13 +28,19 @@ _LEAST_PIVOT = 1e-10
 """Share of a diagonal below which a pivot of the step's matrix has lost too much to rounding."""
 
 
-class Space(NamedTuple):
-    """Scratch for one fit of up to ``size`` rows and m columns: (size,), ..., (m,), ..., (m, size) and (m, m)."""
+Y, RESIDUALS, _WEIGHTS, _SCRATCH = 0, 1, 2, 3
+"""Lines of :class:`Space`."""
 
-    y: FloatArray
-    residuals: FloatArray
-    weights: FloatArray
-    scratch: FloatArray
+
+class Space(NamedTuple):
+    """Scratch for one fit of up to ``size`` rows and m columns.
+
+    ``lines`` (4, size) and ``sizes`` (size,) of the rows; ``gamma``, ``step``, ``slopes`` (m,); ``columns`` (m, size),
+    ``matrix`` (m, m).
+    """
+
+    lines: FloatArray
+    sizes: FloatArray
     gamma: FloatArray
     step: FloatArray
     slopes: FloatArray
@@ -44,17 +51,8 @@ class Space(NamedTuple):
 @kernel
 def new_space(m: int, size: int) -> Space:
     """Scratch that holds anything."""
-    return Space(
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(m),
-        np.empty(m),
-        np.empty(m),
-        np.empty((m, size)),
-        np.empty((m, m)),
-    )
+    lines, sizes, columns = np.empty((4, size)), np.empty(size), np.empty((m, size))
+    return Space(lines, sizes, np.empty(m), np.empty(m), np.empty(m), columns, np.empty((m, m)))
 
 
 @kernel
@@ -74,115 +72,139 @@ def huber_iteration(
     ``rounding`` is the square of the target's own. The coordinates of the fit, ``space.gamma`` (k,), are those on the
     orthonormal columns.
     """
-    gamma, step = space.gamma, space.step
+    # arrays one by one from here on: to hand a whole tuple on counts references of all its arrays, and that was a
+    # third of the time
+    q, triangle, kept, squares = basis.q, basis.triangle, basis.kept, basis.squares
+    lines, sizes, gamma, step = space.lines, space.sizes, space.gamma, space.step
+    slopes, matrix = space.slopes, space.matrix
     for i in range(k):
-        gamma[i] = dot(basis.q[i], space.y, n)
-    _fill_residuals(n, k, basis, space)
+        gamma[i] = dot(q, i, lines, Y, n)
+    _fill_residuals(q, lines, gamma, n, k)
     if n <= k:
         return np.nan, np.nan, True
-    scale, floor = _scale(n, k, rounding, precision, basis, space)
+    back_substitute(triangle, k, gamma, slopes)
+    floor = _floor(slopes, kept, squares, precision, rounding, n, k)
+    scale = max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
     for _ in range(max_iter):
         if scale == 0.0:  # the target is 0 throughout
-            return scale, floor, True
-        _fill_step(n, k, tuning * scale, basis, space)
+            break
+        _fill_step(q, lines, n, k, tuning * scale, matrix, step)
+        if not solve_by_cholesky(matrix, k, _LEAST_PIVOT, step):
+            _fill_step_by_qr(q, lines, n, k, space.columns, matrix, slopes, step)
+        moved, length = 0.0, 0.0
         for i in range(k):
             gamma[i] += step[i]
-        _fill_residuals(n, k, basis, space)
-        before = scale
-        scale, floor = _scale(n, k, rounding, precision, basis, space)
-        least = max(tol * scale, _STEP_NOISE * math.sqrt(dot(gamma, gamma, k)))
-        if math.sqrt(dot(step, step, k)) <= least and abs(scale - before) <= least:
+            moved += step[i] * step[i]
+            length += gamma[i] * gamma[i]
+        _fill_residuals(q, lines, gamma, n, k)
+        back_substitute(triangle, k, gamma, slopes)
+        floor = _floor(slopes, kept, squares, precision, rounding, n, k)
+        before, scale = scale, max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
+        least = max(tol * scale, _STEP_NOISE * math.sqrt(length))
+        if math.sqrt(moved) <= least and abs(scale - before) <= least:
             return scale, floor, True
     return scale, floor, scale == 0.0
 
 
 @kernel
-def _fill_residuals(n: int, k: int, basis: Basis, space: Space) -> None:
+def _fill_residuals(q: FloatArray, lines: FloatArray, gamma: FloatArray, n: int, k: int) -> None:
     """Residuals of the target, not of the residuals before: no rounding is handed on from step to step."""
-    residuals = space.residuals
-    for i in range(n):
-        residuals[i] = space.y[i]
-    for j in range(k):
-        coordinate = space.gamma[j]
-        for i in range(n):
-            residuals[i] -= coordinate * basis.q[j, i]
+    for row in range(n):
+        lines[RESIDUALS, row] = lines[Y, row]
+    for i in range(k):
+        coordinate = gamma[i]
+        for row in range(n):
+            lines[RESIDUALS, row] -= coordinate * q[i, row]
 
 
 @kernel
-def _scale(n: int, k: int, rounding: float, precision: FloatArray, basis: Basis, space: Space) -> tuple[float, float]:
-    """Scale of the residuals and its floor."""
-    back_substitute(basis.triangle, k, space.gamma, space.slopes)
+def _floor(
+    slopes: FloatArray, kept: IntArray, squares: FloatArray, precision: FloatArray, rounding: float, n: int, k: int
+) -> float:
     squared = rounding
     for i in range(k):
-        j = basis.kept[i]
+        j = kept[i]
         if j >= 0:
-            squared += space.slopes[i] * (precision[j] ** 2 * basis.squares[j]) * space.slopes[i]
-    floor = _FLOOR * math.sqrt(squared / n)
-    for i in range(n):
-        space.scratch[i] = abs(space.residuals[i])
-    return max(median(space.scratch, n) / _MEDIAN_OF_NORMAL, floor), floor
+            squared += slopes[i] * (precision[j] * precision[j] * squares[j]) * slopes[i]
+    return _FLOOR * math.sqrt(squared / n)
 
 
 @kernel
-def _fill_step(n: int, k: int, bound: float, basis: Basis, space: Space) -> None:
+def _median_size(lines: FloatArray, sizes: FloatArray, n: int) -> float:
+    for row in range(n):
+        sizes[row] = abs(lines[RESIDUALS, row])
+    return median(sizes, n)
+
+
+@kernel
+def _fill_step(
+    q: FloatArray, lines: FloatArray, n: int, k: int, bound: float, matrix: FloatArray, step: FloatArray
+) -> None:
     """Weighted least squares of the residuals on the basis Q, with Huber's weights V: (Q'VQ) step = Q'V residuals.
 
     The one place where sums of products are solved: the columns are orthonormal and no weight is above 1, so that the
     condition of the matrix is at most one over the smallest weight, whatever that of the predictors; and the step
     corrects residuals made anew, so that the rounding of the matrix slows it down and does not move where it ends.
     """
-    v, residuals, scratch = space.weights, space.residuals, space.scratch
-    for i in range(n):
-        size = abs(residuals[i])
-        v[i] = 1.0 if size <= bound else bound / size
-    for j in range(k):
-        column = basis.q[j]
-        for i in range(n):
-            scratch[i] = v[i] * column[i]
-        space.step[j] = dot(scratch, residuals, n)
-        for other in range(j, k):
-            space.matrix[other, j] = dot(scratch, basis.q[other], n)
-    if not solve_by_cholesky(space.matrix, k, _LEAST_PIVOT, space.step):
-        _fill_step_by_qr(n, k, basis, space)
+    for row in range(n):
+        ratio = bound / abs(lines[RESIDUALS, row])  # infinite where the residual is 0; the bound is not
+        lines[_WEIGHTS, row] = ratio if ratio < 1.0 else 1.0
+    for i in range(k):
+        for row in range(n):
+            lines[_SCRATCH, row] = lines[_WEIGHTS, row] * q[i, row]
+        step[i] = dot(lines, _SCRATCH, lines, RESIDUALS, n)
+        for other in range(i, k):
+            matrix[other, i] = dot(lines, _SCRATCH, q, other, n)
 
 
 @kernel
-def _fill_step_by_qr(n: int, k: int, basis: Basis, space: Space) -> None:
+def _fill_step_by_qr(
+    q: FloatArray,
+    lines: FloatArray,
+    n: int,
+    k: int,
+    columns: FloatArray,
+    triangle: FloatArray,
+    right: FloatArray,
+    step: FloatArray,
+) -> None:
     """Solve for the same step where the weights differ so much that products would not do."""
-    columns, rooted = space.columns, space.scratch
-    for i in range(n):
-        rooted[i] = math.sqrt(space.weights[i]) * space.residuals[i]
-    for j in range(k):
-        for i in range(n):
-            columns[j, i] = math.sqrt(space.weights[i]) * basis.q[j, i]
-        pivot = orthogonalize(columns, space.matrix, j, n)
-        for i in range(n):
-            columns[j, i] = columns[j, i] / pivot if pivot > 0.0 else 0.0
-        space.slopes[j] = dot(columns[j], rooted, n)
-    back_substitute(space.matrix, k, space.slopes, space.step)
+    for row in range(n):
+        root = math.sqrt(lines[_WEIGHTS, row])
+        lines[_SCRATCH, row] = root * lines[RESIDUALS, row]
+        for i in range(k):
+            columns[i, row] = root * q[i, row]
+    for i in range(k):
+        pivot = orthogonalize(columns, triangle, i, n)
+        for row in range(n):
+            columns[i, row] = columns[i, row] / pivot if pivot > 0.0 else 0.0
+        right[i] = dot(columns, i, lines, _SCRATCH, n)
+    back_substitute(triangle, k, right, step)
 
 
 @kernel
 def scatter(n: int, intercept: bool, basis: Basis, space: Space) -> float:
     """Weighted scatter of the target, about its mean where there is an intercept."""
-    mean = dot(basis.q[0], space.y, n) if intercept else 0.0
-    for i in range(n):
-        space.scratch[i] = space.y[i]
+    mean = dot(basis.q, 0, space.lines, Y, n) if intercept else 0.0
+    for row in range(n):
+        space.lines[_SCRATCH, row] = space.lines[Y, row]
         if intercept:
-            space.scratch[i] -= mean * basis.q[0, i]
-    return dot(space.scratch, space.scratch, n)
+            space.lines[_SCRATCH, row] -= mean * basis.q[0, row]
+    return dot(space.lines, _SCRATCH, space.lines, _SCRATCH, n)
 
 
 @kernel
-def covariance_factor(residuals: FloatArray, n: int, k: int, scale: float, tuning: float) -> float:
+def covariance_factor(lines: FloatArray, n: int, k: int, scale: float, tuning: float) -> float:
     """Huber's H1 factor on (X'WX)^-1, over the square of the scale."""
     if scale == 0.0:
         return 0.0
     n_inside, squares = 0, 0.0
-    for i in range(n):
-        size = abs(residuals[i] / scale)
+    for row in range(n):
+        size = abs(lines[RESIDUALS, row] / scale)
         n_inside += size <= tuning
         squares += min(size, tuning) ** 2
+    if n_inside == 0:
+        return np.nan
     inside = n_inside / n
     correction = 1.0 + k / n * (inside * (1.0 - inside)) / inside**2
-    return correction**2 * squares / (n - k) / inside**2 if n_inside > 0 else np.nan
+    return correction**2 * squares / (n - k) / inside**2

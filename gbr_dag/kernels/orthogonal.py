@@ -55,17 +55,21 @@ def new_basis(p: int, m: int, size: int) -> Basis:
 
 
 @kernel
-def dot(a: FloatArray, b: FloatArray, n: int) -> float:
-    """Sum of the first ``n`` products; four sums side by side, as an addition waits for the one before it."""
+def dot(a: FloatArray, i: int, b: FloatArray, j: int, n: int) -> float:
+    """Sum of the first ``n`` products of row i of a and row j of b.
+
+    Four sums side by side, as an addition waits for the one before it; tables and not their rows, as a row is an array
+    of its own whose references are counted.
+    """
     s, t, u, v = 0.0, 0.0, 0.0, 0.0
     whole = n - n % 4
-    for i in range(0, whole, 4):
-        s += a[i] * b[i]
-        t += a[i + 1] * b[i + 1]
-        u += a[i + 2] * b[i + 2]
-        v += a[i + 3] * b[i + 3]
-    for i in range(whole, n):
-        s += a[i] * b[i]
+    for row in range(0, whole, 4):
+        s += a[i, row] * b[j, row]
+        t += a[i, row + 1] * b[j, row + 1]
+        u += a[i, row + 2] * b[j, row + 2]
+        v += a[i, row + 3] * b[j, row + 3]
+    for row in range(whole, n):
+        s += a[i, row] * b[j, row]
     return (s + t) + (u + v)
 
 
@@ -162,11 +166,11 @@ def orthogonalize(q: FloatArray, triangle: FloatArray, k: int, n: int) -> float:
         triangle[i, k] = 0.0
     for _ in range(2):
         for i in range(k):
-            share = dot(q[i], q[k], n)
+            share = dot(q, i, q, k, n)
             triangle[i, k] += share
             for row in range(n):
                 q[k, row] -= share * q[i, row]
-    pivot = math.sqrt(dot(q[k], q[k], n))
+    pivot = math.sqrt(dot(q, k, q, k, n))
     triangle[k, k] = pivot
     return pivot
 
