@@ -35,6 +35,7 @@ from gbr_dag.nodes import (
     result,
     selection,
     statistics,
+    statsmodels_fits,
 )
 
 Names = Union[str, Sequence[str]]
@@ -49,6 +50,7 @@ NODES = (
     fit,
     compiled,
     group_fits,
+    statsmodels_fits,
     diagnostics,
     statistics,
     prediction,
