@@ -36,6 +36,7 @@ from gbr_dag.nodes import (
     result,
     selection,
     statistics,
+    statsmodels_fits,
 )
 
 Names = Union[str, Sequence[str]]
@@ -51,6 +52,7 @@ NODES = (
     compiled,
     group_fits,
     huber,
+    statsmodels_fits,
     diagnostics,
     statistics,
     prediction,
