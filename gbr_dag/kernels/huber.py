@@ -138,6 +138,11 @@ def huber_fits(
     threads : int or None
         At most so many; the results are the same to the bit.
 
+    Returns
+    -------
+    HuberFits
+        NaN, false and 0 in bins with too few rows, but for their count.
+
     Notes
     -----
     Cost O(rows m^2) a step; the memory is that of the results and of some 32,768 rows, or of the largest bin, a thread.
@@ -152,26 +157,37 @@ def huber_fits(
     marks = np.zeros((0, t), dtype=np.bool_) if rejected is None else rejected
     cut = math.inf if sigma_cut is None else float(sigma_cut)
     options = _Options(float(tuning), cut, int(max_refits), int(max_iter), float(tol), int(min_entries))
-    share = equal_loads(np.diff(offsets), thread_count(threads, len(rows) * _WORTH_OF_A_ROW))
-    columns = [*predictors, *targets]
     precision = np.array(precision, dtype=np.float64)  # for a read-only array the kernel would be compiled once more
+    share = equal_loads(np.diff(offsets), thread_count(threads, len(rows) * _WORTH_OF_A_ROW))
 
     def of_thread(i: int, stopped: Stopped) -> None:
         for start, stop in _ranges(offsets, *share[i]):
             if stopped():
                 return
-            part = rows[offsets[start] : offsets[stop]]
-            enter = used[part]
-            before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(enter)])
-            part = part[enter].astype(np.intp)
+            part, ends = _used_part(used, rows, offsets[start : stop + 1])
             data = np.empty((p + t, len(part)))
-            for values, column in zip(data, columns):
+            for values, column in zip(data, (*predictors, *targets)):
                 values[:] = column.take(part)
-            ends = before[offsets[start : stop + 1] - offsets[start]]
-            given = (data, row_weights.take(part), part, ends)
-            _fit_bins(*given, bool(intercept), precision, options, table, start, marks)
+            _fit_bins(
+                data, row_weights.take(part), part, ends, bool(intercept), precision, options, table, start, marks
+            )
 
     side_by_side(of_thread, len(share))
+    return _fits(table, rejected)
+
+
+def _used_part(
+    used: BoolArray, rows: npt.NDArray[np.signedinteger[Any]], offsets: IntArray
+) -> tuple[npt.NDArray[np.intp], IntArray]:
+    """Positions of the used rows of some bins, in the order of the bins, and the offsets of the bins in them."""
+    part = rows[offsets[0] : offsets[-1]]
+    enter = used.take(part)
+    before = np.zeros(len(part) + 1, dtype=np.int64)
+    np.cumsum(enter, out=before[1:])
+    return part[enter].astype(np.intp), before[offsets - offsets[0]]
+
+
+def _fits(table: _Table, rejected: Optional[BoolArray]) -> HuberFits:
     return HuberFits(
         values=table.values,
         unit_covariance=table.unit_covariance,
@@ -192,6 +208,7 @@ def huber_fits(
 
 
 def _new_table(n_bins: int, t: int, m: int) -> _Table:
+    """Table in which every bin is left out."""
     return _Table(
         np.full((n_bins, t, m), np.nan),
         np.full((n_bins, t, m, m), np.nan),
@@ -284,7 +301,7 @@ def _fit_target(
 ) -> None:
     """Fit target j of bin b, again without the rows beyond the cut as long as there are any.
 
-    The first ``n`` of ``rows`` and their basis come in; those used in the end are what is left of them.
+    The first ``n`` of ``rows`` and their basis, k columns, come in; those used in the end are what is left of them.
     """
     m, p = table.values.shape[2], len(basis.squares)
     n_first, n_refits, unsettled = n, 0, False

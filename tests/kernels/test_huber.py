@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from gbr_dag.kernels import irls, orthogonal
 from gbr_dag.kernels.counting_sort import counting_sort
 from gbr_dag.kernels.huber import HuberFits, huber_fits
 
@@ -451,7 +452,7 @@ def test_weights_of_six_decades():
 
 
 def test_more_than_half_of_the_rows_on_the_line():
-    # the scale is at its floor, and what is off the line counts next to nothing: the step's products would not do
+    # the scale is at its floor, and what is off the line counts next to nothing
     rng = np.random.default_rng(15)
     x = rng.normal(size=40)
     y = 3.0 - x
@@ -466,6 +467,37 @@ def test_more_than_half_of_the_rows_on_the_line():
     order = np.argsort(ratios)
     middle = ratios[order][np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2.0)]
     np.testing.assert_allclose(fits.values[0, 0, 2], middle, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_direction_of_rows_that_count_for_nothing(seed):
+    # two rows alone have the second predictor, and they are off the line: their weights of 1e-15 are its pivot
+    rng = np.random.default_rng(seed)
+    x, last = rng.normal(size=12), np.repeat([0.0, 1.0], [10, 2])
+    y = 3.0 - x + np.repeat([0.0, 5.0, -5.0], [10, 1, 1])
+    fits = fitted([x, last], [y], np.ones(12), np.zeros(12))
+    np.testing.assert_allclose(fits.values[0, 0], [3.0, -1.0, 0.0], rtol=1e-13, atol=1e-13)
+    assert fits.at_floor[0, 0]
+    assert not fits.not_converged[0, 0]
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_both_ways_to_a_step(k):
+    rng = np.random.default_rng(k)
+    q = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(30, k)))[0].T)
+    lines, matrix, step, other = rng.normal(size=(4, 30)), np.empty((k, k)), np.empty(k), np.empty(k)
+    irls._fill_step(q, lines, 30, k, 0.01, matrix, step)
+    v = np.minimum(1.0, 0.01 / np.abs(lines[irls.RESIDUALS]))
+    expected = np.linalg.solve(q * v @ q.T, q * v @ lines[irls.RESIDUALS])
+    assert orthogonal.solve_by_cholesky(matrix, k, 1e-10, step)
+    np.testing.assert_allclose(step, expected, rtol=1e-12)
+    irls._fill_step_by_qr(q, lines, 30, k, np.empty((k, 30)), matrix, np.empty(k), other)
+    np.testing.assert_allclose(other, expected, rtol=1e-12)
+    # products are given up where a pivot is next to nothing
+    doubtful = np.eye(k)
+    doubtful[-1, :-1] = np.sqrt((1.0 - 1e-11) / max(k - 1, 1))
+    assert orthogonal.solve_by_cholesky(doubtful, k, 1e-10, step) == (k == 1)
+    assert not orthogonal.solve_by_cholesky(np.zeros((k, k)), k, 1e-10, step)
 
 
 def test_too_few_steps_are_flagged():
