@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -143,7 +144,7 @@ def _run(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int, b
         filters = sent_filters()
         tasks = (joblib.delayed(fits_of_batch)(sent, rows, *one, filters) for one in ranges)
     try:
-        with joblib.parallel_config(**_settings(backend)):
+        with _one_call if backend == "loky" else nullcontext(), joblib.parallel_config(**_settings(backend)):
             parallel = joblib.Parallel(n_jobs=n_processes, batch_size=1, max_nbytes=MAPPED_BYTES, mmap_mode="r")
             return list(parallel(tasks))
     except (BrokenProcessPool, WorkerError) as error:
@@ -153,7 +154,7 @@ def _run(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int, b
         )
         raise WorkerError(message) from error
     except pickle.PicklingError as error:
-        cause = _told(error.__cause__ or error)
+        cause = str(error.__cause__ or error).rstrip(' \n"').splitlines()[-1]  # of a traceback in words
         message = (
             f"the rows could not be shared with other processes: {cause}; set the environment variable"
             " JOBLIB_TEMP_FOLDER to a folder with more room, or give n_jobs=1"
@@ -226,12 +227,16 @@ def _cores() -> int:
     return int(joblib.cpu_count())
 
 
+_one_call = threading.Lock()
+"""Callers side by side share the workers of joblib, of which one would clear away the maps of the other."""
+
 _forked_beside_workers = False
 
 
 def _note_fork() -> None:
     """In a fork, the workers of joblib belong to the parent, and the thread that spoke with them is gone."""
-    global _forked_beside_workers
+    global _forked_beside_workers, _one_call
+    _one_call = threading.Lock()
     module = sys.modules.get("joblib.externals.loky.reusable_executor")
     _forked_beside_workers = _forked_beside_workers or getattr(module, "_executor", None) is not None
 
