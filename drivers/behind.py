@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.arguments import checked_arguments
+from gbr_dag.drivers.fitters import inputs_for
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
-from gbr_dag.options import options_of_record
+from gbr_dag.options import fitter_text, options_of_record
 from gbr_dag.row_reasons import ROW_REASONS
 from gbr_dag.tables import BoolArray, Coefficients, FloatArray, IntArray
 
@@ -30,15 +31,16 @@ class GroupRows:
     reasons: Mapping[str, npt.NDArray[np.object_]]
 
 
-def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selection: Any) -> dict[str, Any]:
-    """Checked arguments of the fit behind a table: those in its metadata, and arrays given again.
+def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selection: Any, fitter: Any) -> dict[str, Any]:
+    """Checked arguments of the fit behind a table: those in its metadata, and arrays and fitters given again.
 
     Raises
     ------
     InputError
-        If arrays are missing or differ from what was fitted, or the frame has another number of rows.
+        If arrays or the fitter are missing or differ from what was fitted, or the frame has another number of rows.
     """
     inputs = dict(record["inputs"])
+    inputs["own_fitter"] = _own_fitter(record, fitter)
     columns = frame.columns if isinstance(frame, pd.DataFrame) else ()
     for name, given in (("weights", weights), ("selection", selection)):
         kept = inputs[name]
@@ -56,6 +58,19 @@ def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selecti
         message = f"frame must be the one that was fitted ({record['n_rows']} rows), got {len(frame)} rows"
         raise InputError(message)
     return checked
+
+
+def _own_fitter(record: Mapping[str, Any], fitter: Any) -> Any:
+    """A fitter of the user's own, which the table knows in words only."""
+    words = record["inputs"]["own_fitter"]
+    if words is None and fitter is not None:
+        message = f"fitter of the fit was {record['fitter']!r}, got another; leave fitter out"
+        raise InputError(message)
+    if words is not None and (fitter is None or fitter_text(fitter) != words):
+        given = "none" if fitter is None else fitter_text(fitter)
+        message = f"fitter was given to the fit as {words}, which the table does not hold, got {given}; give it again"
+        raise InputError(message)
+    return fitter
 
 
 def group_positions(inputs: Mapping[str, Any], group: Mapping[str, Any]) -> IntArray:
@@ -82,9 +97,14 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
     for name in _ARRAYS:
         if isinstance(inputs[name], np.ndarray):
             alone[name] = inputs[name][positions]
-    fitted = GroupByDriver(engine=record["engine"], fitter=record["fitter"], progress=False)
-    fits = fitted.execute(["coefficients", "row_prediction", "residual", "pull"], alone)
+    fitter = inputs["own_fitter"] if record["fitter"] == "own" else record["fitter"]
+    if record["engine"] == "loky":
+        alone["n_jobs"] = 1
+    fitted = GroupByDriver(engine=record["engine"], fitter=fitter, progress=False)
+    fits = fitted.execute(["coefficients", "rejections", "row_prediction", "residual", "pull"], alone)
+    rejected = None if fits["rejections"] is None else fits["rejections"].rejected
     plain = GroupByDriver(engine="numpy", progress=False)
+    alone = inputs_for("ols", "numpy", alone)
     rows = plain.execute(["design", "response", "raw_weights", "row_reasons", "target_blocks"], alone)
     frame = pd.DataFrame(index=alone["frame"].index)
     frame["position"] = positions
@@ -95,6 +115,9 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
     reasons = {}
     for i, target in enumerate(inputs["targets"]):
         reasons[target] = _reasons(rows["row_reasons"], used[i], inputs["missing"])
+        if rejected is not None:
+            reasons[target][rejected[:, i]] = _REJECTED
+            used[i] = used[i] & ~rejected[:, i]
         parts = {
             "": rows["response"][i],
             "_used": used[i],
@@ -111,7 +134,7 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
 
 def row_counts(rows: GroupRows, targets: Sequence[str]) -> dict[str, dict[str, int]]:
     """Rows by reason for each target, the used ones first, then in the order of the reasons."""
-    order = [*ROW_REASONS, *_TARGET_REASONS.values()]
+    order = [*ROW_REASONS, *_TARGET_REASONS.values(), _REJECTED]
     counts = {target: pd.Series(rows.reasons[target]).value_counts() for target in targets}
     return {
         target: {reason: int(found[reason]) for reason in order if reason in found} for target, found in counts.items()
@@ -120,6 +143,8 @@ def row_counts(rows: GroupRows, targets: Sequence[str]) -> dict[str, dict[str, i
 
 _TARGET_REASONS = {"per_target": "target missing or infinite", "any": "one of the targets missing or infinite"}
 """Why a row that could serve does not, by the fit's ``missing``."""
+
+_REJECTED = "rejected as an outlier"
 
 
 def _reasons(codes: npt.NDArray[np.int8], used: BoolArray, missing: str) -> npt.NDArray[np.object_]:

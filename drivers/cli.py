@@ -37,8 +37,16 @@ Select = Annotated[Optional[str], typer.Option(help="Rows to take, as in '(month
 Diagnostics = Annotated[str, typer.Option(help="Comma-separated; see the README for all of them.")]
 Medians = Annotated[Optional[list[str]], typer.Option(help="Columns whose median per group is wanted.")]
 MinEntries = Annotated[Optional[int], typer.Option(help="Rows that a fit needs. [default: its coefficients]")]
-Fitter = Annotated[str, typer.Option(help="ols, or wls (insists on weights).")]
-Engine = Annotated[str, typer.Option(help="numba (compiled), numpy, or reference (slow, obvious).")]
+Fitter = Annotated[str, typer.Option(help="ols, wls (insists on weights), huber, glm or rlm.")]
+Option = Annotated[
+    Optional[list[str]],
+    typer.Option("--option", help="Setting of the fitter, repeated: sigma_cut=5 (huber), family=poisson (glm)."),
+]
+Engine = Annotated[
+    str,
+    typer.Option(help="numba (compiled), numpy, reference (slow, obvious), loky (processes) or statsmodels."),
+]
+Jobs = Annotated[Optional[int], typer.Option(help="Processes of the engine loky.  [default: all cores]")]
 Threads = Annotated[Optional[int], typer.Option(help="Most threads of the engine numba.  [default: all cores]")]
 Output = Annotated[
     Optional[list[str]], typer.Option("--output", help="Outputs asked for, comma-separated or repeated.")
@@ -85,12 +93,15 @@ def fit(
     medians: Medians = None,
     min_entries: MinEntries = None,
     fitter: Fitter = "ols",
+    option: Option = None,
     engine: Engine = "numba",
     threads: Threads = None,
+    n_jobs: Jobs = None,
     debug: Debug = False,
 ) -> None:
     """Fit one regression per group and write the table."""
     from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
+    from gbr_dag.drivers.fitters import options_of_text
     from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.summary import summary
 
@@ -98,7 +109,7 @@ def fit(
         driver = GroupByDriver(engine=engine, fitter=fitter)
         check_suffix(out)
         inputs = _inputs(by, target, on, weights, select, diagnostics, medians, min_entries)
-        inputs["threads"] = threads
+        inputs.update(threads=threads, n_jobs=n_jobs, fitter_options=options_of_text(fitter, option or ()))
         table = driver.execute(["fit_table"], {"frame": read_frame(file), **inputs})["fit_table"]
         write_frame(table, out)
         Console().print(summary(table))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import pandas as pd
 
 from gbr_dag.drivers.agreement import Agreement, agreement_of
+from gbr_dag.drivers.fitters import inputs_for
 from gbr_dag.drivers.leaves import Layout
 from gbr_dag.drivers.pairs import Place, entry, first_pair, largest_uncounted, pairs_of
 from gbr_dag.errors import InputError, UnknownNameError
@@ -165,7 +166,8 @@ def compared(
 ) -> Comparison:
     """Run both configurations of what ``configured`` makes, and compare the nodes that both ran, in order."""
     drivers = [configured(config) for config in configs]
-    plans = [driver.plan(outputs, inputs) for driver in drivers]
+    given = [inputs_for(config["fitter"], config["engine"], inputs) for config in configs]
+    plans = [driver.plan(outputs, own) for driver, own in zip(drivers, given)]
     names = [", ".join(f"{key}={value!r}" for key, value in config.items()) for config in configs]
     common = tuple(name for name in plans[0].nodes if name in plans[1].nodes)
     if not common:
@@ -175,12 +177,12 @@ def compared(
         node: f"only with {name}" for name, plan in zip(names, plans) for node in plan.nodes if node not in common
     }
     wanted = dict.fromkeys([*common, "bin_table", "bin_map"])
-    sides = (drivers[0].execute(wanted, inputs), drivers[1].execute(common, inputs))
+    sides = (drivers[0].execute(wanted, given[0]), drivers[1].execute(common, given[1]))
     place = Place(inputs, sides[0]["bin_table"].keys, sides[0]["bin_map"].row_bin)
     agreement = None
     if "coefficients" in common:
         witness = configured({**configs[0], "engine": "numpy", "fitter": "ols"})
-        factors = witness.execute(["bin_factors"], inputs)["bin_factors"]
+        factors = witness.execute(["bin_factors"], inputs_for("ols", "numpy", inputs))["bin_factors"]
         agreement = agreement_of(sides, factors, place.row_bin, tolerance)
     found = _differences(plans[0].graph, common, sides, place, agreement, tolerance, omitted)
     seen = tuple(node for node in common if node not in omitted)

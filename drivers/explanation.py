@@ -110,6 +110,7 @@ def explain(
     *,
     weights: Optional[Union[str, npt.ArrayLike]] = None,
     selection: Optional[Union[str, npt.ArrayLike]] = None,
+    fitter: Any = None,
 ) -> Explanation:
     """Say what is behind one result: its values and status in words and, given the frame, every row with its share.
 
@@ -123,6 +124,8 @@ def explain(
         The frame that was fitted. The other arguments of the fit are read from the table.
     weights, selection : array-like (n_rows,), optional
         As they were given to the fit; needed only if they were arrays, which the table does not hold.
+    fitter : callable or estimator, optional
+        As it was given to the fit; needed only if it was one of your own.
 
     Returns
     -------
@@ -132,8 +135,8 @@ def explain(
     Raises
     ------
     InputError
-        If the table has no such group (the message names close ones), carries no metadata, or the frame, weights or
-        selection are missing or not those that were fitted.
+        If the table has no such group (the message names close ones), carries no metadata, or the frame, weights,
+        selection or fitter are missing or not those that were fitted.
 
     Notes
     -----
@@ -173,16 +176,18 @@ def explain(
         record=record,
     )
     if frame is None:
-        if weights is not None or selection is not None:
-            message = "weights and selection serve to explain rows, got no frame; give the frame that was fitted too"
+        if weights is not None or selection is not None or fitter is not None:
+            message = (
+                "weights, selection and fitter serve to explain rows, got no frame; give the frame that was fitted too"
+            )
             raise InputError(message)
         return explanation
-    return _with_rows(explanation, frame, weights, selection)
+    return _with_rows(explanation, frame, weights, selection, fitter)
 
 
-def _with_rows(explanation: Explanation, frame: pd.DataFrame, weights: Any, selection: Any) -> Explanation:
+def _with_rows(explanation: Explanation, frame: pd.DataFrame, weights: Any, selection: Any, fitter: Any) -> Explanation:
     record, values = explanation.record, explanation.values
-    given = recorded_inputs(record, frame, weights, selection)
+    given = recorded_inputs(record, frame, weights, selection, fitter)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # the rows say themselves which of them are left out
         positions = group_positions(given, explanation.group)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from typing import Any, Optional
 
 from gbr_dag.errors import InputError, UnknownNameError
@@ -58,9 +61,14 @@ def check_engine(fitter: str, engine: Any) -> None:
 
     Raises
     ------
+    InputError
+        If it is no name.
     UnknownNameError
         With the engines that can.
     """
+    if not isinstance(engine, str):
+        message = f"engine must be a name (str), got {engine!r} of type {type(engine).__name__}"
+        raise InputError(message)
     every = sorted({name for names in ENGINES_OF.values() for name in names})
     if engine not in every:
         raise UnknownNameError(unknown("engine", engine, every, f"engines: {', '.join(every)}"))
@@ -92,3 +100,47 @@ def checked_options(fitter: str, options: Any) -> Optional[Options]:
         message = f"fitter_options must be a gbr_dag.{kind.__name__} for {words}, got {options!r}"
         raise InputError(message)
     return options
+
+
+def options_of_text(fitter: str, settings: Iterable[str]) -> Optional[Options]:
+    """Settings of a fitter from texts ``name=value``, None from no text.
+
+    Raises
+    ------
+    InputError
+        If the fitter has no such setting, or the value cannot be read.
+    """
+    given = [setting.partition("=") for setting in settings]
+    if not given:
+        return None
+    kind = OPTIONS_OF.get(fitter)
+    if kind is None:
+        message = f"option must be left out for fitter {fitter!r}, which has no settings, got {given[0][0]!r}"
+        raise InputError(message)
+    known = [field.name for field in fields(kind)]
+    values: dict[str, Any] = {}
+    for name, _, value in given:
+        if name not in known:
+            raise InputError(unknown(f"option of fitter {fitter!r}", name, known, f"options: {', '.join(known)}"))
+        values[name] = _number_or_text(value)
+    return kind(**values)
+
+
+def _number_or_text(text: str) -> Any:
+    with suppress(ValueError):
+        return int(text)
+    with suppress(ValueError):
+        return float(text)
+    return text
+
+
+def inputs_for(fitter: str, engine: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of one fitter and engine for another pair: without settings that this one does not have."""
+    kind: Any = OPTIONS_OF.get(fitter, ())
+    fitting = dict(inputs)
+    if not isinstance(fitting.get("fitter_options"), kind):
+        fitting.pop("fitter_options", None)
+    if engine != "loky":
+        for name in ("n_jobs", "batches"):
+            fitting.pop(name, None)
+    return fitting

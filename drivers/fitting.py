@@ -8,6 +8,7 @@ from typing import Any, Literal, Optional, Union
 
 import numpy.typing as npt
 
+from gbr_dag.drivers.fitters import check_engine, fitter_name
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
 from gbr_dag.options import Options
@@ -187,6 +188,7 @@ def fit_groups(
         message = f"return_metadata must be True or False, got {return_metadata!r}"
         raise InputError(message)
     outputs = ["fit_table", "fit_record"] if return_metadata else ["fit_table"]
+    check_engine(fitter_name(fitter), engine)
     driver = _driver(engine, fitter) if isinstance(fitter, str) else GroupByDriver(engine=engine, fitter=fitter)
     results = driver.execute(outputs, inputs)
     return (results["fit_table"], results["fit_record"]) if return_metadata else results["fit_table"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.columns import is_numeric, numeric_values
+from gbr_dag.group_fits.records import GroupFits
 from gbr_dag.tables import Coefficients, Factors, TargetBlock
 
 QUANTITIES = {
@@ -24,8 +25,9 @@ QUANTITIES = {
     "coefficients.values": "values",
     **{
         f"coefficients.{name}": name
-        for name in ("sse", "syy", "constant", "unit_covariance", "count", "rank", "conditioning")
+        for name in ("sse", "syy", "constant", "unit_covariance", "count", "rank", "conditioning", "scale", "flags")
     },
+    **{f"rejections.{name}": name for name in ("n_refits", "n_rejected")},
     **{name: name for name in ("rms", "error_scale", "mad", "r_squared", "condition", "chi2", "covariance")},
     **{name: name for name in ("row_prediction", "row_prediction_error", "residual", "pull")},
 }
@@ -36,6 +38,10 @@ _ORDINAL = {"bin_coordinates.codes", "cell_ids.ids", "bin_table.cells"}
 
 _PRIVATE = {"bin_coordinates.spans", "cell_ids.span", "coefficients.block_of"}
 """How an engine arranges its work: upper bounds of cell numbers; blocks, over which the other fields are spread."""
+
+_OWN = (Factors, GroupFits)
+"""What is an engine's own affair, as how a factor splits means into hi and lo: the coefficients show whether it is
+right."""
 
 _OF_THE_CONFIG = {
     "fit_record['engine']",
@@ -109,10 +115,9 @@ def leaves(node: str, value: Any, layout: Layout) -> dict[str, Leaf]:
         else:
             box = np.empty((), dtype=object)
             box[()] = part
-            # objects without an equality of their own differ between any two runs; how a factor splits means into hi
-            # and lo, or what its noise pivots are, is an engine's own affair: the coefficients show whether it is right
+            # objects without an equality of their own differ between any two runs
             has_equality = part is None or any("__eq__" in vars(kind) for kind in type(part).__mro__[:-1])
-            comparable = has_equality and path not in _OF_THE_CONFIG and not isinstance(part, Factors)
+            comparable = has_equality and path not in _OF_THE_CONFIG and not isinstance(part, _OWN)
             leaf = Leaf(box, comparable=comparable)
         found[path[len(node) :].lstrip(".")] = leaf
     return found
@@ -132,7 +137,7 @@ def _parts(path: str, column: str, value: Any) -> Iterator[tuple[str, str, Any]]
             part = getattr(value, field.name)
             spread = field.name in {"unit_covariance", "count", "rank", "conditioning"}
             yield from _parts(f"{path}.{field.name}", "", value.of_targets(part) if spread else part)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, (type, Factors)):
+    elif dataclasses.is_dataclass(value) and not isinstance(value, (type, *_OWN)):
         for field in dataclasses.fields(value):
             yield from _parts(f"{path}.{field.name}", "", getattr(value, field.name))
     elif isinstance(value, Mapping):

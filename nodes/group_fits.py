@@ -1,6 +1,7 @@
 """Fits of one group after the other, in this process or in others, by any fitter."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -76,16 +77,16 @@ def group_fits__reference(
     return in_frame_order(fits, bin_map, bin_rows, bin_table, targets)
 
 
-@config.when_in(engine=["reference", "loky", "statsmodels"])
+@config.when_in(fitter=["ols", "wls"], engine=["reference", "loky", "statsmodels"])
 def coefficients__groups(group_fits: GroupFits) -> Coefficients:
     """Coefficients of every bin and target, with what errors and diagnostics are made from."""
     return _coefficients(group_fits)
 
 
-@config.when_in(fitter=["huber"], engine=["numba"])
-def coefficients__huber(group_fits: GroupFits) -> Coefficients:
-    """Coefficients of every bin and target, with what errors and diagnostics are made from."""
-    return _coefficients(group_fits)
+@config.when_in(fitter=["huber", "glm", "rlm", "own"], engine=["numba", "reference", "loky", "statsmodels"])
+def coefficients__scaled(group_fits: GroupFits) -> Coefficients:
+    """Coefficients of every bin and target, with what errors and diagnostics are made from: the fitter's own scale."""
+    return replace(_coefficients(group_fits), scale=group_fits.scale)
 
 
 @config.when_in(fitter=["ols", "wls", "glm", "rlm"])
@@ -140,6 +141,5 @@ def _coefficients(fits: GroupFits) -> Coefficients:
         rank=fits.rank,
         conditioning=fits.conditioning,
         block_of=tuple(range(fits.values.shape[1])),
-        scale=fits.scale,
-        flags=fits.flags,
+        flags=fits.flags if fits.flags.any() else None,
     )

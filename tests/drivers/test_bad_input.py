@@ -72,9 +72,9 @@ REFUSED = {
     "median collides with key": ({"medians": "cell"}, "columns of the table would collide: 'cell'"),
     "unknown engine": (
         {"engine": "nunpy"},
-        "engine 'nunpy' is unknown; did you mean 'numpy'? engines: numba, numpy, reference",
+        "engine 'nunpy' is unknown; did you mean 'numpy'? engines: loky, numba, numpy, reference, statsmodels",
     ),
-    "unknown fitter": ({"fitter": "old"}, "fitter 'old' is unknown; did you mean 'ols'? fitters: ols, wls"),
+    "unknown fitter": ({"fitter": "old"}, "fitter 'old' is unknown; did you mean 'ols'? fitters: glm, huber, ols, rlm"),
     "call": ({"selection": "abs(x) > 1"}, "expression 'abs(x) > 1': Call is not allowed"),
     "call of python": ({"selection": "__import__('os')"}, "Call is not allowed"),
     "attribute": ({"selection": "x.values > 1"}, "Attribute is not allowed"),

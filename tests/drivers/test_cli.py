@@ -176,7 +176,7 @@ def test_draw_writes_or_prints(call, tmp_path):
     assert (tmp_path / "graph.dot").read_text().startswith("digraph")
     code, out, _ = call("draw", "--output", "rms", "--engine", "reference")
     assert code == 0
-    assert "reference_fits" in out
+    assert "group_fits" in out
 
 
 def test_outputs_lists_all_nodes(call):

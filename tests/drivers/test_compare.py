@@ -11,7 +11,8 @@ import pytest
 import gbr_dag
 from gbr_dag.drivers.agreement import relative_difference
 from gbr_dag.drivers.leaves import Layout
-from gbr_dag.nodes import reference
+from gbr_dag.group_fits.least_squares import LeastSquares
+from gbr_dag.group_fits.records import SortedRows
 
 REFERENCE, NUMPY = {"engine": "reference"}, {"engine": "numpy"}
 EVERYTHING = ["errors", "covariance", "confidence", "pvalues", "rms", "mad", "r_squared", "condition", "chi2"]
@@ -32,19 +33,23 @@ def inputs() -> dict[str, object]:
 
 @pytest.fixture
 def wrong_fit(monkeypatch):
-    """Change the reference's fits of the sixth and the ninth group it takes (they come sorted by key)."""
+    """Change the reference's fits of the first target in the sixth and the ninth group."""
 
     def install(change) -> None:
-        right, calls = reference._fit, []
+        rows_of, right, last = SortedRows.of, LeastSquares.__call__, []
 
-        def fit(*arguments):
-            calls.append(arguments)
-            result = right(*arguments)
-            if len(calls) in {6, 9}:
+        def of(self, b, target):
+            last[:] = [(b, target)]
+            return rows_of(self, b, target)
+
+        def fit(self, rows):
+            result = right(self, rows)
+            if last[0] in {(5, 0), (8, 0)}:
                 change(result)
             return result
 
-        monkeypatch.setattr(reference, "_fit", fit)
+        monkeypatch.setattr(SortedRows, "of", of)
+        monkeypatch.setattr(LeastSquares, "__call__", fit)
 
     return install
 
@@ -74,7 +79,7 @@ def test_engines_agree_in_every_node(inputs):
     assert 0 < comparison.largest < 1e-9
     assert {"coefficients", "fit_table", "bin_map", "pull", "mad"} <= set(comparison.nodes_compared)
     assert comparison.not_comparable["bin_factors"] == "only with engine='numpy', fitter='ols'"
-    assert comparison.not_comparable["reference_fits"] == "only with engine='reference', fitter='ols'"
+    assert comparison.not_comparable["group_fits"] == "only with engine='reference', fitter='ols'"
     assert "fit_record['engine']" in comparison.not_comparable
     assert comparison.node == ""
     assert str(comparison).startswith("no difference between engine='reference', fitter='ols' and engine='numpy'")
@@ -82,7 +87,7 @@ def test_engines_agree_in_every_node(inputs):
 
 
 def test_the_first_wrong_group_is_named_with_its_rows(inputs, wrong_fit):
-    wrong_fit(lambda fit: np.multiply(fit.values[0, 1], 1.01, out=fit.values[0, 1:2]))
+    wrong_fit(lambda fit: np.multiply(fit.values[1], 1.01, out=fit.values[1:2]))
     comparison = compared(inputs)
     table = gbr_dag.fit_groups(**inputs)
     assert (comparison.node, comparison.field) == ("coefficients", "values, target y, slope_x")
@@ -99,7 +104,7 @@ def test_the_first_wrong_group_is_named_with_its_rows(inputs, wrong_fit):
 
 @pytest.mark.parametrize(("change", "equal"), [(3e-10, True), (1e-7, False)])
 def test_differences_within_the_tolerance_pass(inputs, wrong_fit, change, equal):
-    wrong_fit(lambda fit: fit.values.__setitem__((0, 2), fit.values[0, 2] * (1 + change)))
+    wrong_fit(lambda fit: fit.values.__setitem__(2, fit.values[2] * (1 + change)))
     comparison = compared(inputs)
     assert comparison.equal is equal
     assert compared(inputs, tolerance=1e-3).equal
@@ -113,7 +118,7 @@ def test_integers_count_exactly(inputs, wrong_fit):
 
 
 def test_a_missing_value_is_a_difference(inputs, wrong_fit):
-    wrong_fit(lambda fit: fit.values.__setitem__((0, 0), np.nan))
+    wrong_fit(lambda fit: fit.values.__setitem__(0, np.nan))
     comparison = compared(inputs)
     assert np.isnan(comparison.left)
     assert comparison.difference == comparison.largest == np.inf
@@ -122,7 +127,7 @@ def test_a_missing_value_is_a_difference(inputs, wrong_fit):
 def test_fits_without_a_promise_are_listed_but_do_not_count(inputs, wrong_fit):
     frame = inputs["frame"]
     frame.loc[frame["g"] < 6, "z"] = frame["x"] * 1e-3 + 1e-10 * frame["z"]  # q of about 1e-14
-    wrong_fit(lambda fit: np.multiply(fit.values[0, 1:], 1.01, out=fit.values[0, 1:]))
+    wrong_fit(lambda fit: np.multiply(fit.values[1:], 1.01, out=fit.values[1:]))
     comparison = compared(inputs, outputs=["fit_status", "coefficients"])
     group = gbr_dag.fit_groups(**inputs).loc[5]
     assert group["g"] == 2
@@ -136,7 +141,7 @@ def test_fits_without_a_promise_are_listed_but_do_not_count(inputs, wrong_fit):
 
 def test_an_engine_cannot_hide_behind_its_own_flag(inputs, wrong_fit):
     def flag(fit) -> None:
-        fit.values[0, 1] *= 1.01
+        fit.values[1] *= 1.01
         object.__setattr__(fit, "conditioning", 1e-20)
 
     wrong_fit(flag)

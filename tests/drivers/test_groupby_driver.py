@@ -68,7 +68,9 @@ def test_coefficients_run_no_diagnostic(inputs):
 def test_coefficients_of_the_reference_make_no_factors(inputs):
     driver = gbr_dag.GroupByDriver(engine="reference")
     driver.execute(["coefficients"], inputs)
-    assert sorted(nodes_that_ran(driver)) == sorted([*BINNING, *ROWS, "reference_fits", "coefficients"])
+    assert sorted(nodes_that_ran(driver)) == sorted(
+        [*BINNING, *ROWS, "sorted_rows", "group_fitter", "group_fits", "coefficients"]
+    )
 
 
 def test_the_table_runs_only_the_diagnostics_asked_for(inputs):
@@ -77,7 +79,7 @@ def test_the_table_runs_only_the_diagnostics_asked_for(inputs):
     assert sorted(nodes_that_ran(driver)) == sorted([*BINNING, *COMPILED, *TABLE])
     driver.execute(["fit_table"], {**inputs, "diagnostics": ["mad", "condition"], "medians": "x"})
     rows = ["row_reasons", "target_blocks", "bin_rows", "coefficient_values", "row_prediction", "residual"]
-    asked = ["mad", "condition", "bin_medians"]
+    asked = ["fitted_blocks", "mad", "condition", "bin_medians"]
     assert sorted(nodes_that_ran(driver)) == sorted([*BINNING, *COMPILED, *TABLE, *rows, *asked])
     driver.execute(["fit_table"], {**inputs, "medians": "x", "weighted_medians": True})
     assert "row_weights" in nodes_that_ran(driver)
