@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Optional, Union
 
 import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.script_calls import (
+    ScriptCall,
     check_fitter,
     check_switch,
     check_text,
@@ -103,7 +105,8 @@ def make_parallel_fit_v2(
     Returns
     -------
     df_out : pandas.DataFrame (n_rows,)
-        A copy of ``df``; with ``addPrediction`` columns ``t s``, NaN in rows that entered no fit. Rejected rows have one.
+        A copy of ``df``; with ``addPrediction`` columns ``t s``, NaN in rows that entered no fit; rejected rows have
+        them.
     dfGB : pandas.DataFrame (n_groups,)
         Sorted by key. For target t and predictor p: ``t_slope_p s``, ``t_intercept s``, ``t_rms s`` (root of the mean
         squared residual of the rows used), ``t_mad s`` (1.4826 median abs(r - median r) of these); then
@@ -149,9 +152,9 @@ def make_parallel_fit_v2(
         ),
     }
     if isinstance(fitter, str):
-        tuning = {"tuning": math.inf} if fitter == "ols" else {}
-        settings["fitter_options"] = HuberOptions(**tuning, sigma_cut=cut, max_refits=refits)
-        chosen = GroupFitter("huber", "loky", settings)
+        huber = HuberOptions(sigma_cut=cut, max_refits=refits)
+        options = replace(huber, tuning=math.inf) if fitter == "ols" else huber
+        chosen = GroupFitter("huber", "loky", {**settings, "fitter_options": options})
     else:
         chosen = GroupFitter(fitter, "loky", {**settings, "fitter_options": CutOptions(cut, refits)})
     least = (checked_whole("min_stat", min_stat, 1),)
@@ -332,7 +335,7 @@ class GroupByRegressorOptimized:
 
 
 def _least_squares_tables(
-    call: Any, engine: str, fit_intercept: Any, diag: Any, diag_prefix: Any, min_stat: Any
+    call: ScriptCall, engine: str, fit_intercept: Any, diag: Any, diag_prefix: Any, min_stat: Any
 ) -> Tables:
     check_switch("fit_intercept", fit_intercept)
     check_switch("diag", diag)

@@ -103,8 +103,19 @@ def checked_call(
     _check_numeric(checked_frame(df, roles, weights), roles, weights)
     check_text("suffix", suffix)
     check_switch("addPrediction", addPrediction)
-    names = roles.values()
-    call = ScriptCall(df, *names, weights, suffix, selection, bool(addPrediction), _checked_dtype(cast_dtype))
+    by, targets, predictors, medians = roles.values()
+    call = ScriptCall(
+        frame=df,
+        by=by,
+        targets=targets,
+        predictors=predictors,
+        medians=medians,
+        weights=weights,
+        suffix=suffix,
+        selection=selection,
+        add_prediction=bool(addPrediction),
+        cast_dtype=_checked_dtype(cast_dtype),
+    )
     _check_predictions(call)
     return call
 
@@ -155,7 +166,7 @@ def checked_cut(sigma_cut: Any) -> Optional[float]:
     """A cut in raw MAD as one in standard deviations; None and infinity are no cut."""
     if sigma_cut is None:
         return None
-    if not isinstance(sigma_cut, numbers.Real) or isinstance(sigma_cut, bool) or not sigma_cut > 0:
+    if not isinstance(sigma_cut, numbers.Real) or isinstance(sigma_cut, bool) or not float(sigma_cut) > 0:
         message = f"sigmaCut must be a number above 0, or None or infinity for no cut, got {sigma_cut!r}"
         raise InputError(message)
     return None if math.isinf(sigma_cut) else float(sigma_cut) * _SCALES_PER_MAD
@@ -196,7 +207,7 @@ def check_distinct(names: Sequence[str]) -> None:
 
 
 def _checked_roles(argument: str, value: Any) -> tuple[str, ...]:
-    names = checked_names(argument, value)
+    names: tuple[str, ...] = checked_names(argument, value)
     if not names and argument in {"gb_columns", "fit_columns"}:
         message = f"{argument} must name at least one column, got none"
         raise InputError(message)

@@ -73,7 +73,7 @@ def least_squares(
     coefficients = found["coefficients"]
     arrays = _coefficient_arrays(coefficients, found.get("coefficient_errors"), intercept)
     arrays.update({name: found[name] for name in ("rms", "mad") if name in found})
-    fitted = fitted_targets(found["fit_status"])
+    fitted: BoolArray = np.any(fitted_targets(found["fit_status"]), axis=1)
     if diagnostics:
         rank = coefficients.of_targets(coefficients.rank)
         arrays["cond_xtx"] = worst_target(condition_numbers(found["bin_factors"], rank, coefficients.values.shape[2]))
@@ -81,7 +81,7 @@ def least_squares(
         arrays["n_filtered"] = found["entries"] - arrays["n_valid"]
         arrays["status"] = _status_words(found["fit_status"])
     prediction = _of_used_rows(found["row_prediction"], found["target_blocks"]) if call.add_prediction else None
-    return completed_fits(call, found, arrays, fitted.any(axis=1), prediction, seconds)
+    return completed_fits(call, found, arrays, fitted, prediction, seconds)
 
 
 def condition_numbers(bin_factors: tuple[Factors, ...], rank: IntArray, m: int) -> FloatArray:
@@ -140,7 +140,8 @@ def completed_fits(
 
 def fitted_targets(fit_status: npt.NDArray[np.int16]) -> BoolArray:
     """Whether there is a fit, bool (n_bins, t)."""
-    return (fit_status & _NOT_FITTED) == 0
+    fitted: BoolArray = (fit_status & _NOT_FITTED) == 0
+    return fitted
 
 
 def rows_of(blocks: Sequence[TargetBlock], t: int) -> BoolArray:

@@ -1,4 +1,4 @@
-"""Fits that may reject rows, for the doors of existing scripts: one group at a time, predictors with few rows dropped."""
+"""Fits that may reject rows, for the doors of existing scripts, and without predictors that have too few rows."""
 
 from __future__ import annotations
 
@@ -262,5 +262,3 @@ def _condition_of_used(inputs: Mapping[str, Any], fits: _RejectingFits) -> Float
         rank = fits.rank[places, target][:, None]
         result[places, target] = condition_numbers(found["bin_factors"], rank, fits.values.shape[2])[:, 0]
     return result
-
-

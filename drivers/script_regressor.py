@@ -21,7 +21,11 @@ from gbr_dag.drivers.script_calls import (
     checked_min_stat,
     checked_whole,
 )
-from gbr_dag.drivers.script_diagnostics import diagnostics_summary, largest_diagnostics, summary_text
+from gbr_dag.drivers.script_diagnostics import (
+    format_diagnostics_summary,
+    summarize_diagnostics,
+    summarize_diagnostics_top,
+)
 from gbr_dag.drivers.script_fits import least_squares
 from gbr_dag.drivers.script_group_fits import GroupFitter, group_fits
 from gbr_dag.drivers.script_tables import LINEAR, ROBUST, checked_columns, group_table, rows_with_predictions
@@ -204,89 +208,9 @@ class GroupByRegressor:
         fits = group_fits(call, chosen, least, per_predictor=True, condition=bool(diag))
         return rows_with_predictions(call, fits), group_table(call, fits, columns)
 
-    @staticmethod
-    def summarize_diagnostics(
-        dfGB: pd.DataFrame,
-        diag_prefix: str = "diag_",
-        diag_suffix: str = "",
-        quantiles: Sequence[float] = (0.5, 0.9, 0.95, 0.99),
-    ) -> pd.DataFrame:
-        """Say how the diagnostics are distributed over the groups.
-
-        Parameters
-        ----------
-        dfGB : pandas.DataFrame (n_groups,)
-            Table of a fit with ``diag=True``.
-        diag_prefix : str, default "diag_"
-            As it was given to the fit.
-        diag_suffix : str, default ""
-            Suffix of the fit; names keep it when it is left out here.
-        quantiles : sequence of float, default (0.5, 0.9, 0.95, 0.99)
-            From 0 to 1.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row a diagnostic: ``count`` of groups that have one, ``mean``, ``std``, ``min``, the quantiles as
-            ``q50``, ..., ``max``. A diagnostic in words has a row a word, ``status=OK``, with nothing but its count.
-
-        Raises
-        ------
-        InputError
-            If the table has no such columns, or an argument breaks its rule.
-        """
-        return diagnostics_summary(dfGB, diag_prefix, diag_suffix, quantiles)
-
-    @staticmethod
-    def format_diagnostics_summary(summary: pd.DataFrame) -> str:
-        """Write a summary as text to be printed.
-
-        Parameters
-        ----------
-        summary : pandas.DataFrame
-            Result of :meth:`summarize_diagnostics`.
-
-        Returns
-        -------
-        str
-            A line a row, four digits.
-
-        Raises
-        ------
-        InputError
-            If it is something else.
-        """
-        return summary_text(summary)
-
-    @staticmethod
-    def summarize_diagnostics_top(
-        dfGB: pd.DataFrame, diag_prefix: str = "diag_", suffix: str = "", top: int = 10
-    ) -> dict[str, pd.DataFrame]:
-        """Name the groups in which each diagnostic is largest.
-
-        Parameters
-        ----------
-        dfGB : pandas.DataFrame (n_groups,)
-            Table of a fit with ``diag=True``.
-        diag_prefix : str, default "diag_"
-            As it was given to the fit.
-        suffix : str, default ""
-            Suffix of the fit; names keep it when it is left out here.
-        top : int, default 10
-            Most groups of each.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame
-            By diagnostic: the keys and the diagnostic of these groups, the largest first, with their index in
-            ``dfGB``. The keys are left out if ``dfGB`` lost its ``attrs``, as by ``merge``.
-
-        Raises
-        ------
-        InputError
-            If the table has no such columns, or an argument breaks its rule.
-        """
-        return largest_diagnostics(dfGB, diag_prefix, suffix, top)
+    summarize_diagnostics = staticmethod(summarize_diagnostics)
+    format_diagnostics_summary = staticmethod(format_diagnostics_summary)
+    summarize_diagnostics_top = staticmethod(summarize_diagnostics_top)
 
 
 def _robust_fitter(fitter: Any, cut: Optional[float], n_jobs: Optional[int], batch_size: Optional[int]) -> GroupFitter:

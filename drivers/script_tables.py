@@ -1,4 +1,4 @@
-"""What the doors of existing scripts give out: the table of groups in their columns, the caller's rows with predictions."""
+"""What the doors of existing scripts give out: groups in the columns of each door, rows with their predictions."""
 
 from __future__ import annotations
 
