@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -141,10 +142,10 @@ def _diagnostics(table: pd.DataFrame, prefix: str, suffix: str) -> dict[str, pd.
     return found
 
 
-def _checked_quantiles(quantiles: object) -> list[float]:
+def _checked_quantiles(quantiles: Any) -> list[float]:
     wanted = list(quantiles) if isinstance(quantiles, Iterable) and not isinstance(quantiles, str) else [quantiles]
     for value in wanted:
-        if not isinstance(value, numbers.Real) or not 0.0 <= value <= 1.0:
+        if not isinstance(value, numbers.Real) or not 0.0 <= float(value) <= 1.0:
             message = f"quantiles must be numbers from 0 to 1, got {value!r}"
             raise InputError(message)
     return [float(value) for value in wanted]
