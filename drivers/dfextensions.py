@@ -328,10 +328,10 @@ class GroupByRegressorOptimized:
     True
     """
 
+    make_parallel_fit_optimized = staticmethod(make_parallel_fit_v2)  # first: below, the name means the method
     make_parallel_fit_v2 = staticmethod(make_parallel_fit_v2)
     make_parallel_fit_v3 = staticmethod(make_parallel_fit_v3)
     make_parallel_fit_v4 = staticmethod(make_parallel_fit_v4)
-    make_parallel_fit_optimized = staticmethod(make_parallel_fit_v2)
 
 
 def _least_squares_tables(
