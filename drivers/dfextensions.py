@@ -17,6 +17,7 @@ import pandas as pd
 
 from gbr_dag.drivers.script_calls import (
     ScriptCall,
+    check_choice,
     check_fitter,
     check_switch,
     check_text,
@@ -30,7 +31,7 @@ from gbr_dag.drivers.script_fits import least_squares
 from gbr_dag.drivers.script_group_fits import GroupFitter, group_fits
 from gbr_dag.drivers.script_regressor import GroupByRegressor
 from gbr_dag.drivers.script_tables import V2, checked_columns, group_table, rows_with_predictions, with_errors
-from gbr_dag.group_fits.batches import Batches
+from gbr_dag.group_fits.batches import STRATEGIES, Batches
 from gbr_dag.options import CutOptions, HuberOptions
 
 __all__ = [
@@ -140,6 +141,7 @@ def make_parallel_fit_v2(
     )
     columns = checked_columns(call, V2)
     check_fitter(fitter)
+    check_choice("batch_strategy", batch_strategy, STRATEGIES)
     cut, refits = checked_cut(sigmaCut), checked_whole("max_refits", max_refits, 0)
     settings = {
         "n_jobs": -1 if checked_jobs(n_jobs) is None else n_jobs,

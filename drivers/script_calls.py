@@ -162,6 +162,12 @@ def checked_batch_size(batch_size: Any) -> Optional[int]:
     return int(batch_size)
 
 
+def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse what is not among the choices."""
+    if value not in choices:
+        raise InputError(unknown(argument, value, choices, f"choices: {', '.join(choices)}"))
+
+
 def checked_cut(sigma_cut: Any) -> Optional[float]:
     """A cut in raw MAD as one in standard deviations; None and infinity are no cut."""
     if sigma_cut is None:

@@ -185,6 +185,7 @@ class _RejectingFits:
             "rms": np.sqrt(rms),
             "mad": self.mad,
             "mad_about_zero": about_zero,
+            "mad_scaled": 1.4826 * self.mad,
             "n_refits": self.n_refits.max(axis=1),
             "n_used": self.count.min(axis=1),
             "frac_rejected": worst_target(rejected),

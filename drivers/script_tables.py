@@ -65,7 +65,7 @@ ROBUST = Layout(
 
 V2 = Layout(
     of_predictor=(("slope_{}", "slope"),),
-    after=(("intercept", "intercept"), ("rms", "rms"), ("mad", "scaled_mad")),
+    after=(("intercept", "intercept"), ("rms", "rms"), ("mad", "mad_scaled")),
     groups_first=(("n_refits", "n_refits"), ("n_used", "n_used"), ("frac_rejected", "frac_rejected")),
 )
 

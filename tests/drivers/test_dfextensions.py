@@ -379,7 +379,7 @@ REFUSED_BY = [
     (REJECTING, {"fitter": "hubber"}, "fitter 'hubber' is unknown; did you mean 'huber'?"),
     (REJECTING, {"fitter": 3}, "fitter 3 can neither be called nor fitted"),
     (("v2",), {"max_refits": -1}, "max_refits must be an integer of at least 0"),
-    (("v2",), {"batch_strategy": "any"}, "strategy"),
+    (("v2",), {"batch_strategy": "any"}, "batch_strategy 'any' is unknown"),
     (("v2",), {"small_group_threshold": "few"}, "small_group_threshold"),
     (("v2",), {"min_batch_size": 0}, "min_batch_size"),
     (("v2",), {"backend": "dask"}, "backend"),
