@@ -44,9 +44,13 @@ class GroupByRegressor:
     --------
     >>> import gbr_dag
     >>> flights = gbr_dag.load_flights()
-    >>> model = ("origin", "arr_delay", "dep_delay", None, "_fit", "carrier == 'AS'")
+    >>> model = ("origin", "arr_delay", "dep_delay", None, "_fit", "carrier == 'B6'")
     >>> _, fits = gbr_dag.GroupByRegressor.make_linear_fit(flights, *model)
     >>> fits.round(3)
+      origin  arr_delay_slope_dep_delay_fit  arr_delay_intercept_fit  bin_count_fit
+    0    EWR                          1.025                   -3.951           6557
+    1    JFK                          1.023                   -4.116          42076
+    2    LGA                          1.006                   -1.300           6002
     """
 
     @staticmethod

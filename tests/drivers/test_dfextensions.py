@@ -315,6 +315,16 @@ def test_no_rows_give_an_empty_table(door, frame):
     assert rows["y_s"].isna().all()
 
 
+@pytest.mark.parametrize("door", WEIGHTED)
+def test_negative_weights_are_warned_of_once(door, frame):
+    frame.loc[[4, 8], "w"] = -1.0
+    frame.loc[frame["a"] == 1, "z"] = np.nan  # another fit in the robust door, without z
+    with pytest.warns(gbr_dag.DataWarning, match="2 of 240 rows have a negative weight") as warned:
+        rows, _ = fit(door, frame, "a", "y", PREDICTORS, weights="w", addPrediction=True, **diagnosed(door))
+    assert len(warned) == 1
+    assert rows["y_s"][[4, 8]].isna().all()
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_selection_as_an_expression(door, frame):
     text = fit(door, frame, "a", "y", "x", selection="(x > 1.5) & (b == 'p')", min_stat=3)[1]
