@@ -441,6 +441,28 @@ def test_ctrl_c_ends_the_workers(backend, whole_group, tmp_path):
     assert seconds < 5
 
 
+STARTLED = (
+    COMMON
+    + """
+import signal
+for delay in (0.0, 0.03, 0.06, 0.12, 0.25):
+    timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        while True:
+            fits_in_processes(LeastSquares(), rows, 2, Batches(size=9))
+    except KeyboardInterrupt:
+        print(works(), flush=True)
+"""
+)
+
+
+@on_linux
+def test_ctrl_c_while_workers_start():
+    """Joblib itself is left in pieces by some of these."""
+    assert finished(STARTLED) == "True\n" * 5
+
+
 def test_threads_are_abandoned_on_an_error(tmp_path):
     """Groups that nobody waits for are not fitted: only the rest of the group that is being fitted runs on."""
     abandoned = threading.Event()
