@@ -214,10 +214,8 @@ def _results(backend: Any, n_processes: int, tasks: Iterable[Any]) -> list[_Done
     import joblib
 
     with joblib.parallel_config(backend=backend):
-        # dispatched before any is awaited: what joblib dispatches later it does on a thread where Ctrl-C makes a noise
-        parallel = joblib.Parallel(
-            n_jobs=n_processes, pre_dispatch="all", batch_size=1, max_nbytes=MAPPED_BYTES, mmap_mode="r"
-        )
+        # joblib hands out a few at a time: with more than that waiting, loky is loud when one of them fails
+        parallel = joblib.Parallel(n_jobs=n_processes, batch_size=1, max_nbytes=MAPPED_BYTES, mmap_mode="r")
         return list(parallel(tasks))
 
 
