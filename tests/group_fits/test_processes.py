@@ -369,7 +369,7 @@ for what in ("dies", "is_killed", "crashes"):
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_a_process_that_dies_is_an_error(backend, tmp_path):
     settings = {"JOBLIB_TEMP_FOLDER": str(tmp_path), "PYTHONWARNINGS": "ignore"}
-    crash = "(Fatal Python error: Segmentation fault.*)?"  # where, from the process itself
+    crash = "(Fatal Python error: .*)?"  # where, from the processes themselves, which may both speak
     told = finished(DYING, backend, str(tmp_path), complaints=crash, **settings)
     message = (
         "a process that was fitting groups died, so there is no result: it was killed, or ran out of memory, or a"
@@ -445,22 +445,37 @@ STARTLED = (
     COMMON
     + """
 import signal
-for delay in (0.0, 0.03, 0.06, 0.12, 0.25):
+from joblib.externals.loky import process_executor
+manager = process_executor._ExecutorManagerThread
+start = manager.start
+
+def interrupted(thread):
+    manager.start = start
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+    start(thread)
+
+manager.start = interrupted
+try:
+    works()
+except KeyboardInterrupt:
+    print(works())
+for delay in (0.0, 0.1, 0.3):
     timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
     try:
         timer.start()
         while True:
-            fits_in_processes(LeastSquares(), rows, 2, Batches(size=9))
+            works(size=9)
     except KeyboardInterrupt:
-        print(works(), flush=True)
+        print(works())
 """
 )
 
 
 @on_linux
 def test_ctrl_c_while_workers_start():
-    """Joblib itself is left in pieces by some of these."""
-    assert finished(STARTLED) == "True\n" * 5
+    """At the worst of moments joblib itself would be left in pieces; and at some others."""
+    assert finished(STARTLED) == "True\n" * 4
 
 
 def test_threads_are_abandoned_on_an_error(tmp_path):
