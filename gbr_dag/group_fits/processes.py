@@ -8,8 +8,8 @@ import pickle
 import sys
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -27,6 +27,9 @@ MAPPED_BYTES = 1000
 """Arrays from here on are mapped into the processes, shorter ones travel with every batch."""
 
 _LONGEST_NAME = 200
+
+_PATIENCE_SECONDS = 0.1
+"""Ctrl-C is heard after so long, where a wait does not end by it."""
 
 _Sent = npt.NDArray[np.uint8]
 
@@ -136,18 +139,10 @@ def _in_thread(abandoned: threading.Event, sent: _Sent, rows: SortedRows, start:
 
 
 def _run(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int, backend: str) -> list[_Done]:
-    import joblib
-
-    abandoned = threading.Event()
-    if backend == "threading":
-        tasks = (joblib.delayed(_in_thread)(abandoned, sent, rows, *one) for one in ranges)
-    else:
-        filters = sent_filters()
-        tasks = (joblib.delayed(fits_of_batch)(sent, rows, *one, filters) for one in ranges)
+    """What the batches gave, in their order; errors of joblib in words of ours."""
+    run = {"loky": _in_workers, "multiprocessing": _in_pool, "threading": _in_threads}[backend]
     try:
-        with _one_call if backend == "loky" else nullcontext(), joblib.parallel_config(**_settings(backend)):
-            parallel = joblib.Parallel(n_jobs=n_processes, batch_size=1, max_nbytes=MAPPED_BYTES, mmap_mode="r")
-            return list(parallel(tasks))
+        return run(sent, rows, ranges, n_processes)
     except (BrokenProcessPool, WorkerError) as error:
         message = (
             "a process that was fitting groups died, so there is no result: it was killed, or ran out of memory, or a"
@@ -161,18 +156,68 @@ def _run(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int, b
             " JOBLIB_TEMP_FOLDER to a folder with more room, or give n_jobs=1"
         )
         raise WorkerError(message) from error
+
+
+def _in_workers(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int) -> list[_Done]:
+    """By loky. Ctrl-C while joblib starts workers would leave it in pieces, so that it runs on a thread of its own."""
+    import joblib
+    from joblib.parallel import LokyBackend
+
+    backend = LokyBackend(inner_max_num_threads=1)
+    filters = sent_filters()
+    tasks = (joblib.delayed(fits_of_batch)(sent, rows, *one, filters) for one in ranges)
+    with _one_call, ThreadPoolExecutor(1) as apart:
+        future = apart.submit(_results, backend, n_processes, tasks)
+        try:
+            while not wait([future], _PATIENCE_SECONDS).done:  # in short waits, as Windows hears no Ctrl-C in a wait
+                pass
+        finally:
+            if not future.done():  # on Ctrl-C
+                _end(future, backend)
+        return future.result()
+
+
+def _end(future: Future[Any], backend: Any) -> None:
+    """End a call by its workers, as joblib clears up by itself after some that die; then joblib needs new ones."""
+    executor = None
+    while not (future.done() or future.cancel()):
+        executor = getattr(backend, "_workers", None) or executor
+        for worker in list((getattr(executor, "_processes", None) or {}).values()):
+            worker.terminate()
+        wait([future], _PATIENCE_SECONDS)
+    if executor is not None:  # they may have died when all was done, which joblib would notice in its next call only
+        executor.terminate(kill_workers=True)
+
+
+def _in_pool(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int) -> list[_Done]:
+    """By multiprocessing, on the caller's thread: to fork beside another thread is asking for trouble."""
+    import joblib
+
+    from gbr_dag.group_fits.watched_pool import watched_pool
+
+    filters = sent_filters()
+    tasks = (joblib.delayed(fits_of_batch)(sent, rows, *one, filters) for one in ranges)
+    return _results(watched_pool(), n_processes, tasks)
+
+
+def _in_threads(sent: _Sent, rows: SortedRows, ranges: list[Range], n_processes: int) -> list[_Done]:
+    import joblib
+
+    abandoned = threading.Event()
+    tasks = (joblib.delayed(_in_thread)(abandoned, sent, rows, *one) for one in ranges)
+    try:
+        return _results("threading", n_processes, tasks)
     finally:
         abandoned.set()
 
 
-def _settings(backend: str) -> dict[str, Any]:
-    if backend == "loky":
-        return {"backend": "loky", "inner_max_num_threads": 1}
-    if backend == "multiprocessing":
-        from gbr_dag.group_fits.watched_pool import watched_pool
+def _results(backend: Any, n_processes: int, tasks: Iterable[Any]) -> list[_Done]:
+    import joblib
 
-        return {"backend": watched_pool()}
-    return {"backend": "threading"}
+    with joblib.parallel_config(backend=backend):
+        # joblib hands out a few at a time: with more than that waiting, loky is loud when one of them fails
+        parallel = joblib.Parallel(n_jobs=n_processes, batch_size=1, max_nbytes=MAPPED_BYTES, mmap_mode="r")
+        return list(parallel(tasks))
 
 
 def _joined(done: Iterable[_Done], fitter: GroupFitter) -> GroupFits:
