@@ -64,7 +64,7 @@ def coefficients(table: pd.DataFrame, workload: Workload, suffix: str = "", endi
     """Intercepts and slopes of every target (groups, targets, 1 + p)."""
     parts = ["intercept", *(f"slope_{name}" for name in PREDICTORS)]
     names = [f"{target}_{part}{ending}{suffix}" for target in workload.target_names for part in parts]
-    return table[names].to_numpy(dtype=float).reshape(len(table), workload.targets, len(parts))
+    return np.asarray(table[names], dtype=float).reshape(len(table), workload.targets, len(parts))
 
 
 def compared(door: Door, table: pd.DataFrame, expected: Expected, workload: Workload) -> Deltas:

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -21,7 +22,7 @@ import pandas as pd
 
 from benchmarks import report
 from benchmarks.against_reference import coefficients, compared, reference, refuse
-from benchmarks.door_runs import WARM, Entrant, Result, Run, add_options, at_most, entered, publish, race
+from benchmarks.door_runs import WARM, Entrant, Result, Run, add_options, at_most, command_of, entered, publish, race
 from benchmarks.doors import ROBUST, ROBUST_CUT, V2, V2_CUT, V4, Workload
 from benchmarks.records import append_history, history_text, run_stamp
 from benchmarks.scenarios import KEYS
@@ -55,12 +56,11 @@ def measure(workload: Workload, stamp: Mapping[str, str], turns: Optional[int] =
     """The doors' results on one workload."""
     frame = workload.frame()
     expected = reference(frame, workload)
-    exact = workload.noise == 0.0
     for door in (V2, V4):
         entered(door, frame, workload, expected)
     doors = [replace(ROBUST, cut=ROBUST_CUT), replace(V2, cut=V2_CUT), V4]
     tables = {door.key: door.table(frame, workload) for door in doors}
-    if exact:
+    if workload.noise == 0.0:
         check_noise_free(tables, workload)
     bases = {"ols": expected, "huber": reference(frame, workload, "huber", ROBUST_CUT)}
     entrants = []
@@ -69,7 +69,7 @@ def measure(workload: Workload, stamp: Mapping[str, str], turns: Optional[int] =
         column = {"robust": "diag_frac_rejected", "v2": "frac_rejected"}.get(door.key)
         notes = "" if column is None else f"rejects {float(table[f'{column}{door.suffix}'].mean()):.1%} of the rows"
         deltas = compared(door, table, bases[door.fitter], workload)
-        entrants.append(Entrant(door.key, door.label, lambda door=door: door.table(frame, workload), deltas, notes))
+        entrants.append(Entrant(door.key, door.label, partial(door.table, frame, workload), deltas, notes))
     results = race(workload, len(frame), entrants, stamp, turns=turns)
     print(f"{workload.key}: " + ", ".join(f"{r.timing.key} {report.milliseconds(r.timing.median)} ms" for r in results))
     return results
@@ -107,7 +107,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
         " cut (200 groups at most), of v2 and v4 with fitter ols: those of v2 show what it rejects. robust and v2 have"
         " one process.",
     ]
-    command = f"benchmarks/bench_comparison.py --scenarios {options.scenarios}"
+    command = command_of("bench_comparison", options, f"--scenarios {options.scenarios}")
     run = Run(f"bench_comparison_{options.scenarios}", command, results, [], remarks, busy)
     publish(run, options.out, kinds=("txt", "csv"))
     append_history(history, run.records)

@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks import report
 from benchmarks.against_reference import Expected, coefficients, compared, reference, refuse
-from benchmarks.door_runs import WARM, Entrant, Result, Run, add_options, at_most, publish, race
+from benchmarks.door_runs import WARM, Entrant, Result, Run, add_options, at_most, command_of, publish, race
 from benchmarks.doors import PREDICTORS, ROBUST, ROBUST_CUT, SLOPES, V4, Door, Workload, cell_of
 from benchmarks.records import run_stamp
 from benchmarks.scenarios import KEYS
@@ -33,7 +33,7 @@ SAMPLE = 100
 IN_ERRORS = 1e-6
 """Largest distance from statsmodels and the reference on clean data, in standard errors."""
 
-TIGHT = {"maxiter": 500, "tol": 1e-13}
+TIGHT_STEPS, TIGHT = 500, 1e-13
 """Of statsmodels where it is held against the door; it is timed with its defaults, which stop earlier."""
 
 ONE, ALL = replace(ROBUST, key="robust", n_jobs=1), replace(ROBUST, key="robust_all_cores", n_jobs=-1)
@@ -61,7 +61,7 @@ def sampled(frame: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def rlm_slopes(
-    groups: Sequence[pd.DataFrame], workload: Workload, maxiter: int = 50, tol: float = 1e-8
+    groups: Sequence[pd.DataFrame], workload: Workload, max_iter: int = 50, tol: float = 1e-8
 ) -> pd.DataFrame:
     """statsmodels' Huber fits of rows scaled by sqrt(w), in the columns of a door without suffix."""
     import statsmodels.api as sm
@@ -71,7 +71,7 @@ def rlm_slopes(
     for rows in groups:
         root = np.sqrt(rows["w"].to_numpy())
         design = np.column_stack([np.ones(len(rows)), rows[list(PREDICTORS)]]) * root[:, None]
-        fits = [sm.RLM(rows[y].to_numpy() * root, design).fit(maxiter, tol) for y in workload.target_names]
+        fits = [sm.RLM(rows[y].to_numpy() * root, design).fit(max_iter, tol) for y in workload.target_names]
         table.append([rows[key].iloc[0] for key in KEYS] + [value for fit in fits for value in fit.params])
     return pd.DataFrame(table, columns=[*KEYS, *names])
 
@@ -88,7 +88,7 @@ def check_clean(frame: pd.DataFrame, workload: Workload, groups: Sequence[pd.Dat
         Naming the door and the workload.
     """
     expected = reference(frame, workload, "huber")
-    peer = expected.table[list(KEYS)].merge(rlm_slopes(groups, workload, **TIGHT), on=list(KEYS))
+    peer = expected.table[list(KEYS)].merge(rlm_slopes(groups, workload, TIGHT_STEPS, TIGHT), on=list(KEYS))
     first = expected.table[list(KEYS)].merge(peer[list(KEYS)], on=list(KEYS), how="left", indicator=True)
     chosen = (first["_merge"] == "both").to_numpy()
     against_peer = Expected(peer, coefficients(peer, workload), expected.errors[chosen])
@@ -145,7 +145,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
         " 200 groups at most; on clean and weighted the door was held against statsmodels, too, with nothing rejected.",
     ]
     mode = "quick" if options.quick else "full"
-    command = "benchmarks/bench_groupby_regression.py" + (" --quick" if options.quick else "")
+    command = command_of("bench_groupby_regression", options, *(["--quick"] if options.quick else []))
     publish(Run(f"bench_groupby_regression_{mode}", command, results, [], remarks, busy), options.out)
 
 

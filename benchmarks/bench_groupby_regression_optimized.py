@@ -20,7 +20,19 @@ import pandas as pd
 
 from benchmarks import report
 from benchmarks.against_reference import MOST_GROUPS, compared, reference
-from benchmarks.door_runs import WARM, Entrant, Result, Run, add_options, at_most, draw, entered, publish, race
+from benchmarks.door_runs import (
+    WARM,
+    Entrant,
+    Result,
+    Run,
+    add_options,
+    at_most,
+    command_of,
+    draw,
+    entered,
+    publish,
+    race,
+)
 from benchmarks.doors import V2, V2_CUT, V3, V4, Workload
 from benchmarks.goals import Goal, Verdict, judged
 from benchmarks.records import run_stamp
@@ -107,7 +119,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
     if options.mode == "full":
         remarks.append(f"v2 was not timed on more than {V2_MOST_GROUPS:,} groups.")
     name = f"bench_groupby_regression_optimized_{options.mode}"
-    command = f"benchmarks/bench_groupby_regression_optimized.py --{options.mode}"
+    command = command_of("bench_groupby_regression_optimized", options, f"--{options.mode}")
     run = Run(name, command, results, verdicts(results), remarks, busy)
     publish(run, options.out)
     sizes = [one for one in results if one.record.scenario.startswith(_SIZE)]

@@ -38,10 +38,11 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Result:
-    """A record with all of its seconds."""
+    """A record with all of its seconds; ``remark`` is what its notes say beside the figures."""
 
     record: Record
     timing: Timing
+    remark: str = ""
 
 
 def entered(
@@ -104,23 +105,26 @@ def race(
             duration_s=timing.median,
             per_1k_s=timing.median / workload.groups * 1e3,
             speedup=first.median / timing.median,
-            max_abs_delta_slope=entrant.deltas and entrant.deltas.slope,
-            max_abs_delta_intercept=entrant.deltas and entrant.deltas.intercept,
+            max_abs_delta_slope=None if entrant.deltas is None else entrant.deltas.slope,
+            max_abs_delta_intercept=None if entrant.deltas is None else entrant.deltas.intercept,
             notes="; ".join(note for note in notes if note),
         )
-        results.append(Result(record, timing))
+        results.append(Result(record, timing, entrant.notes))
     return results
 
 
 def table(results: Sequence[Result]) -> str:
     """Markdown, one row an engine and scenario."""
-    head = ["scenario", "engine", "groups x rows", "ms", "ms per 1,000 groups", "speedup", "slope off by"]
-    lines = [f"| {' | '.join([*head, 'intercept off by', 'notes'])} |", "|---|---|---:|---:|---:|---:|---:|---:|---|"]
-    for one in (result.record for result in results):
+    head = ["scenario", "engine", "groups x rows", "median ± spread in ms", "ms per 1,000 groups", "speedup"]
+    head += ["slope off by", "intercept off by", "notes"]
+    lines = [f"| {' | '.join(head)} |", "|---|---|---:|---:|---:|---:|---:|---:|---|"]
+    for result in results:
+        one, spread = result.record, result.timing.spread
+        taken = report.milliseconds(one.duration_s) + ("" if spread is None else f" ± {report.milliseconds(spread)}")
         off = ["" if d is None else f"{d:.1e}" for d in (one.max_abs_delta_slope, one.max_abs_delta_intercept)]
-        size, speed = f"{one.n_groups:,} x {one.rows_per_group}", report.times(one.speedup or 0.0)
-        figures = [report.milliseconds(one.duration_s), report.milliseconds(one.per_1k_s), speed, *off]
-        lines.append(f"| {' | '.join([one.scenario, one.engine, size, *figures, one.notes])} |")
+        speed = "" if one.speedup is None else report.times(one.speedup)
+        figures = [f"{one.n_groups:,} x {one.rows_per_group}", taken, report.milliseconds(one.per_1k_s), speed, *off]
+        lines.append(f"| {' | '.join([one.scenario, one.engine, *figures, result.remark])} |")
     return "\n".join(lines)
 
 
@@ -172,7 +176,11 @@ class Run:
 
 def publish(run: Run, out: Path, *, kinds: Sequence[str] = ("txt", "json", "csv")) -> None:
     """Print the table and write the files."""
-    texts = {"txt": run.text, "json": run.json, "csv": lambda: records.csv_text(run.records)}
+    texts: dict[str, Callable[[], str]] = {
+        "txt": run.text,
+        "json": run.json,
+        "csv": lambda: records.csv_text(run.records),
+    }
     print(run.text())
     for kind in kinds:
         records.replace(out / f"{run.name}.{kind}", texts[kind]())
@@ -189,7 +197,7 @@ def draw(results: Sequence[Result], path: Path, stamp: str) -> None:
 
     figure = Figure(figsize=(7.0, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
-    axis = figure.subplots()
+    axis: Any = figure.subplots()
     for label in dict.fromkeys(result.timing.label for result in results):
         own = sorted(
             (one.record.n_groups, one.timing.median, one.timing.spread or 0.0)
@@ -212,6 +220,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the files (default: benchmarks/out)")
     parser.add_argument("--turns", type=int, help=f"most turns of everybody (default: {MOST_TURNS})")
     parser.add_argument("--groups", type=int, help="most groups of a scenario, for a trial")
+
+
+def command_of(script: str, options: argparse.Namespace, *chosen: str) -> str:
+    """As it was started, but for the files."""
+    trial = [f"--{name} {value}" for name in ("turns", "groups") if (value := getattr(options, name)) is not None]
+    return " ".join([f"benchmarks/{script}.py", *chosen, *trial])
 
 
 def at_most(workloads: Sequence[Workload], groups: Optional[int]) -> list[Workload]:

@@ -63,7 +63,8 @@ class Workload:
         if not self.clustered:
             return np.full(self.groups, self.rows)
         share = rng.lognormal(sigma=1.5, size=self.groups)
-        return np.maximum((share / share.mean() * self.rows).astype(np.int64), MIN_ROWS)
+        sizes: npt.NDArray[np.int64] = np.maximum((share / share.mean() * self.rows).astype(np.int64), MIN_ROWS)
+        return sizes
 
     def frame(self, seed: int = 1) -> pd.DataFrame:
         """Unsorted rows with three integer keys; the noise of a row of weight w is ``noise / sqrt(w)``."""
@@ -83,8 +84,7 @@ class Workload:
 
 def cell_of(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Number of every row's group, from its keys."""
-    cell: npt.NDArray[np.int64] = (frame["k1"] + 10 * frame["k2"] + 100 * frame["k3"]).to_numpy()
-    return cell
+    return np.asarray(frame["k1"] + 10 * frame["k2"] + 100 * frame["k3"], dtype=np.int64)
 
 
 @dataclass(frozen=True)
