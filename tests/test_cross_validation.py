@@ -14,20 +14,12 @@ MODEL = {"by": "cell", "targets": TARGETS, "predictors": PREDICTORS, "weights": 
 PARTS = ["intercept", "slope_u", "slope_v"]
 COLLINEAR, CONSTANT, SATURATED, FEW, MISSING, ILL = range(100, 106)
 ODD = {COLLINEAR, CONSTANT, SATURATED, FEW, MISSING, ILL}
-OTHERS = [
-    "numpy",
-    "numba",
-    pytest.param("loky", marks=pytest.mark.usefixtures("joblib")),
-    "statsmodels",
-]
-
 RTOL = 1e-10
 """Of the larger of a value and its error, where the condition number is below 100."""
 
 
-@pytest.fixture
-def joblib() -> None:
-    pytest.importorskip("joblib", reason="engine loky needs joblib: gbr-dag[loky]")
+def need_joblib() -> None:
+    pytest.importorskip("joblib", reason="engine loky and the doors v2 and robust need joblib: gbr-dag[loky]")
 
 
 def group(rng: np.random.Generator, cell: int, n: int) -> pd.DataFrame:
@@ -59,6 +51,8 @@ def frame() -> pd.DataFrame:
 
 
 def fitted(frame: pd.DataFrame, engine: str, **more: object) -> pd.DataFrame:
+    if engine == "loky":
+        need_joblib()
     jobs = {"n_jobs": 1} if engine == "loky" else {}
     return gbr_dag.fit_groups(frame, **MODEL, engine=engine, **jobs, **more).set_index("cell")
 
@@ -82,9 +76,8 @@ def largest(got: pd.DataFrame, expected: pd.DataFrame, target: str, suffix: str 
 def test_the_frame_has_everything(expected):
     assert len(expected) == 60
     flags = FitStatus
-    said = {
-        cell: (flags(expected.at[cell, "y_status"]), flags(expected.at[cell, "z_status"])) for cell in expected.index
-    }
+    statuses = zip(expected["y_status"].map(flags), expected["z_status"].map(flags))
+    said = dict(zip(expected.index, statuses))
     assert said[COLLINEAR] == said[CONSTANT] == (flags.RANK_DEFICIENT, flags.RANK_DEFICIENT)
     assert said[SATURATED] == (flags.SATURATED, flags.SATURATED)
     assert said[FEW] == (flags.INSUFFICIENT, flags.INSUFFICIENT)
@@ -94,7 +87,7 @@ def test_the_frame_has_everything(expected):
     assert (expected["z_n_used"] < expected["y_n_used"]).sum() > 40
 
 
-@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("engine", ["numpy", "numba", "loky", "statsmodels"])
 def test_least_squares_of_every_engine(frame, expected, engine):
     got = fitted(frame, engine)
     for target in TARGETS:
@@ -108,7 +101,7 @@ def test_least_squares_of_every_engine(frame, expected, engine):
             np.testing.assert_allclose(got.loc[good, column], expected.loc[good, column], rtol=RTOL, err_msg=column)
 
 
-@pytest.mark.parametrize("engine", ["numba", pytest.param("loky", marks=pytest.mark.usefixtures("joblib"))])
+@pytest.mark.parametrize("engine", ["numba", "loky"])
 def test_huber_of_every_engine(frame, engine):
     expected = fitted(frame, "reference", fitter="huber")
     got = fitted(frame, engine, fitter="huber")
@@ -132,9 +125,10 @@ def whole(frame) -> pd.DataFrame:
 ARGUMENTS = {"gb_columns": ["cell"], "fit_columns": TARGETS, "linear_columns": PREDICTORS, "weights": "w"}
 
 
-@pytest.mark.usefixtures("joblib")
 @pytest.mark.parametrize("door", ["v2", "v3", "v4", "robust"])
 def test_least_squares_through_every_door(whole, door):
+    if door in ("v2", "robust"):
+        need_joblib()
     everything = pd.Series(True, index=whole.index)
     process = {"median_columns": [], "selection": everything, "min_stat": 3, "sigmaCut": 1e9, "fitter": "ols"}
     if door == "v2":
