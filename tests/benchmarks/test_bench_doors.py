@@ -199,21 +199,29 @@ def test_workloads_are_what_their_names_say():
     assert max(load.groups for load in optimized.FULL) == 100_000
 
 
-def test_turns_change_and_slow_ones_have_few():
+def test_turns_change_and_slow_ones_have_few(monkeypatch):
     order = []
     entrants = [Entrant(key, key, partial(order.append, key)) for key in "ab"]
     taken = in_turns(entrants, seconds=10.0, most=3)
     assert order == list("abbaab")
     assert [len(seconds) for seconds in taken.values()] == [3, 3]
-    slow = Entrant("slow", "slow", lambda: sum(range(100_000)), scale=1e6)
-    assert len(in_turns([slow], seconds=1e-4, most=9)["slow"]) in (1, 3)
-    assert in_turns([slow], seconds=10.0, most=2)["slow"][0] > 10  # scaled up
+    now = [0.0]
+
+    def takes(seconds: float) -> Entrant:
+        return Entrant("slow", "slow", lambda: now.__setitem__(0, now[0] + seconds), scale=10.0)
+
+    monkeypatch.setattr(door_runs.time, "perf_counter", lambda: now[0])
+    turns = {seconds: in_turns([takes(seconds)], seconds=1.0, most=9)["slow"] for seconds in (0.125, 0.5, 2.0, 16.0)}
+    assert {seconds: len(taken) for seconds, taken in turns.items()} == {0.125: 9, 0.5: 3, 2.0: 3, 16.0: 1}
+    assert turns[2.0] == [20.0] * 3  # a sample is scaled up, but its own time counts
 
 
 def test_history_keeps_one_header_and_quotes_notes(tmp_path):
     path = tmp_path / "deep" / "history.csv"
     append_history(path, [RECORD])
+    before = path.stat().st_ino
     append_history(path, [RECORD, RECORD])
+    assert path.stat().st_ino != before  # another file took its place: nobody ever saw a half
     line = '2026-01-01,here,abc,s,v4,40,5,0.25,6.25,,1e-15,,"a, ""b"""'
     assert path.read_text().splitlines() == [HEADER, line, line, line]
     assert rows_of(path)[2]["notes"] == 'a, "b"'
