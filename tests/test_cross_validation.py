@@ -9,7 +9,7 @@ import pytest
 import gbr_dag
 from gbr_dag import FitStatus
 
-TARGETS, PREDICTORS = ["y", "z"], ["u", "v"]
+TARGETS, PREDICTORS = ["y", "z", "q"], ["u", "v"]  # z has missing values: y and q are fitted together, z apart
 MODEL = {"by": "cell", "targets": TARGETS, "predictors": PREDICTORS, "weights": "w"}
 PARTS = ["intercept", "slope_u", "slope_v"]
 COLLINEAR, CONSTANT, SATURATED, FEW, MISSING, ILL = range(100, 106)
@@ -31,6 +31,7 @@ def group(rng: np.random.Generator, cell: int, n: int) -> pd.DataFrame:
     sigma = 0.2 / np.sqrt(frame["w"])
     frame["y"] = 1.0 + 2.0 * frame["u"] - frame["v"] + sigma * rng.normal(size=n)
     frame["z"] = -4.0 + 0.5 * frame["u"] + 3.0 * frame["v"] + sigma * rng.normal(size=n)
+    frame["q"] = frame["u"] * frame["v"]
     return frame
 
 
