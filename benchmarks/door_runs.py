@@ -207,6 +207,9 @@ def draw(results: Sequence[Result], path: Path, stamp: str) -> None:
         groups, medians, spreads = zip(*own)
         axis.errorbar(groups, medians, yerr=spreads, marker="o", markersize=4, linewidth=1.2, label=label)
     axis.set(xscale="log", yscale="log", xlabel="groups", ylabel="seconds (median, half of the quartiles' distance)")
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_formatter(lambda value, _: f"{value:,g}")
+        side.set_minor_formatter("")
     axis.set_title(", ".join(dict.fromkeys(f"{one.record.rows_per_group} rows a group" for one in results)), loc="left")
     axis.grid(color="#e5e5e5", linewidth=0.6)
     axis.legend(frameon=False)
