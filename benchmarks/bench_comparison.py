@@ -104,8 +104,8 @@ def main(arguments: Optional[list[str]] = None) -> None:
     results = [one for load in chosen for one in measure(load, stamp, options.turns)]
     remarks = [
         f"Not in the times: {WARM}. Differences are from the engine reference, of robust with fitter huber and the same"
-        " cut (200 groups at most), of v2 and v4 with fitter ols: those of v2 show what it rejects. robust and v2 have"
-        " one process. The share of rejected rows is the mean over the groups, of the target with most.",
+        " cut (200 groups at most), of v2 and v4 with fitter ols: those of v2 show what it rejects. robust has"
+        " one thread, v2 one process. The share of rejected rows is the mean over the groups, of the target with most.",
     ]
     command = command_of("bench_comparison", options, f"--scenarios {options.scenarios}")
     run = Run(f"bench_comparison_{options.scenarios}", command, results, [], remarks, busy)

@@ -1,4 +1,4 @@
-"""The robust door, with one process and with all cores, against one RLM of statsmodels after the other.
+"""The robust door, with one thread and with all cores, against one RLM of statsmodels after the other.
 
 ``python benchmarks/bench_groupby_regression.py [--quick] [--out DIR]``, or with ``-m`` as a module. On clean data the
 door's slopes are held against both statsmodels and the reference engine before anything is timed, with a cut that
@@ -143,7 +143,8 @@ def main(arguments: Optional[list[str]] = None) -> None:
     remarks = [
         f"Not in the times: {WARM}. Differences are from the engine reference with fitter huber and the same cut, on"
         " 200 groups at most; on clean and weighted the door was held against statsmodels, too, with nothing rejected."
-        " The share of rejected rows is the mean over the groups, of the target with most.",
+        " The share of rejected rows is the mean over the groups, of the target with most. n_jobs are threads here, of"
+        " which few rows take one.",
     ]
     mode = "quick" if options.quick else "full"
     command = command_of("bench_groupby_regression", options, *(["--quick"] if options.quick else []))
