@@ -9,7 +9,7 @@ BIN := .venv/bin
 BIN39 := .venv39/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-oldest bench bench-quick clean
+.PHONY: help demo test lint types test-oldest bench bench-doors bench-quick clean
 
 help:
 	@echo 'make demo         set up .venv, fit the flights, draw the pictures'
@@ -18,7 +18,8 @@ help:
 	@echo 'make types        mypy on the installed wheel'
 	@echo 'make test-oldest  every test on Python 3.9'
 	@echo 'make bench        speed against peers, full sizes: writes table and picture'
-	@echo 'make bench-quick  speed against peers, small sizes'
+	@echo 'make bench-doors  speed of the doors of existing scripts: writes benchmarks/out'
+	@echo 'make bench-quick  speed against peers and of the doors, small sizes'
 	@echo 'make clean        remove environments, builds and caches'
 
 demo: .venv/.with-draw
@@ -45,8 +46,16 @@ test-oldest: .venv39/.with-test
 bench: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --readme README.md --picture docs/peers.png
 
+bench-doors: .venv/.with-bench
+	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --full
+	$(BIN)/python benchmarks/bench_groupby_regression.py
+	$(BIN)/python benchmarks/bench_comparison.py --scenarios full
+
 bench-quick: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --quick
+	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --quick
+	$(BIN)/python benchmarks/bench_groupby_regression.py --quick
+	$(BIN)/python benchmarks/bench_comparison.py --scenarios quick
 
 clean:
 	rm -rf .venv .venv39 .types build dist gbr_dag.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -72,11 +72,19 @@ def compile_line(seconds: Mapping[str, Mapping[str, float]]) -> str:
     return f"Compilation in the first fit of a process: {'; '.join(parts)}." if parts else ""
 
 
-def environment() -> str:
+def environment(libraries: Sequence[str] = LIBRARIES) -> str:
     """Machine, versions and commit."""
-    versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in libraries)
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
-    return f"{machine}, Python {platform.python_version()}, {versions}, commit {_commit()}"
+    return f"{machine}, Python {platform.python_version()}, {versions}, commit {commit()}"
+
+
+def threads_note() -> str:
+    """How many threads the compiled engine may take here, and how they are run."""
+    from gbr_dag.kernels.threads import thread_count
+
+    most = thread_count(None, 1 << 40)
+    return f"compiled code on up to {most} Python threads without the GIL, one for few rows"
 
 
 def busy_note() -> str:
@@ -99,18 +107,19 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Short name of the checkout's commit, and whether files were changed since."""
     folder = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
-    commit = git("rev-parse", "--short", "HEAD")
-    if not commit:
+    name = git("rev-parse", "--short", "HEAD")
+    if not name:
         return "unknown"
     changed = git("status", "--porcelain", "--", "gbr_dag", "nodes", "drivers", "benchmarks")
-    return f"{commit} with changes" if changed else commit
+    return f"{name} with changes" if changed else name
 
 
 def put_into(readme: Path, text: str) -> None:
@@ -136,7 +145,7 @@ def draw(timings: Sequence[Timing], path: Path, stamp: str) -> None:
     low, high = axes[0].get_xlim()
     axes[0].set_xlim(low, high * 6)  # room for the figures beside the longest bar
     axes[-1].set_xlabel("time relative to gbr-dag (logarithmic): right of the line is slower", fontsize=8.5)
-    figure.supxlabel(_wrapped(stamp), fontsize=6.5, color="#666666")
+    figure.supxlabel(wrapped(stamp), fontsize=6.5, color="#666666")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
 
@@ -173,7 +182,7 @@ def _panel(axis: Any, timings: Sequence[Timing], title: str) -> None:
         axis.spines[side].set_visible(False)
 
 
-def _wrapped(text: str, width: int = 150) -> str:
+def wrapped(text: str, width: int = 150) -> str:
     import textwrap
 
     return "\n".join(textwrap.wrap(text, width))

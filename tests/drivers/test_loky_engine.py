@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import locale
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,18 +136,27 @@ except gbr_dag.InputError as error:
 """
 
 
-def test_decimal_commas_of_the_locale_change_nothing():
+def locale_with_commas(folder: Path) -> tuple[str, dict[str, str]]:
+    """Name of a locale with decimal commas and what of the environment it takes: an installed one, or one made here."""
     before = locale.setlocale(locale.LC_ALL)
     for name in GERMAN:
-        try:
+        with contextlib.suppress(locale.Error):
             locale.setlocale(locale.LC_ALL, name)
-        except locale.Error:
-            continue
-        break
-    else:
-        pytest.skip("no locale with decimal commas is installed here")
-    locale.setlocale(locale.LC_ALL, before)
-    environment = {**os.environ, "LC_ALL": name, "PYTHONPATH": str(Path(gbr_dag.__file__).parents[1])}
+            locale.setlocale(locale.LC_ALL, before)
+            return name, {}
+    if shutil.which("localedef") is None:
+        pytest.skip("no locale with decimal commas is installed here, and none can be made without localedef")
+    made = folder / "de_DE.UTF-8"
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", made], capture_output=True, check=False)
+    if not made.is_dir():
+        pytest.skip("no locale with decimal commas is installed here, and localedef has no source to make one of")
+    return made.name, {"LOCPATH": str(folder)}
+
+
+def test_decimal_commas_of_the_locale_change_nothing(tmp_path):
+    name, place = locale_with_commas(tmp_path)
+    root = str(Path(gbr_dag.__file__).parents[1])
+    environment = {**os.environ, **place, "LC_ALL": name, "PYTHONPATH": root}
     done = subprocess.run(
         [sys.executable, "-c", COMMAS, name],
         capture_output=True,
