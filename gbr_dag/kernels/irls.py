@@ -1,0 +1,210 @@
+"""Huber's iteration for one target on the orthonormal basis of its rows."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.medians import median
+from gbr_dag.kernels.orthogonal import Basis, back_substitute, dot, orthogonalize, solve_by_cholesky
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_MEDIAN_OF_NORMAL = 0.6744897501960817
+"""Median of the size of a standard normal variable."""
+
+_FLOOR = 16.0
+"""Roundings of the data below which no scale falls: else groups without noise lose rows to the solver's rounding."""
+
+_STEP_NOISE = 8.0 * float(np.finfo(np.float64).eps)
+"""Steps below this share of the fit are its own rounding, and no sign that it has yet to converge."""
+
+_LEAST_PIVOT = 1e-10
+"""Share of a diagonal below which a pivot of the step's matrix has lost too much to rounding."""
+
+
+Y, RESIDUALS, _WEIGHTS, _SCRATCH = 0, 1, 2, 3
+"""Lines of :class:`Space`."""
+
+
+class Space(NamedTuple):
+    """Scratch for one fit of up to ``size`` rows and m columns.
+
+    ``lines`` (4, size) and ``sizes`` (size,) of the rows; ``gamma``, ``step``, ``slopes`` (m,); ``columns`` (m, size),
+    ``matrix`` (m, m).
+    """
+
+    lines: FloatArray
+    sizes: FloatArray
+    gamma: FloatArray
+    step: FloatArray
+    slopes: FloatArray
+    columns: FloatArray
+    matrix: FloatArray
+
+
+@kernel
+def new_space(m: int, size: int) -> Space:
+    """Scratch that holds anything."""
+    lines, sizes, columns = np.empty((4, size)), np.empty(size), np.empty((m, size))
+    return Space(lines, sizes, np.empty(m), np.empty(m), np.empty(m), columns, np.empty((m, m)))
+
+
+@kernel
+def huber_iteration(
+    n: int,
+    k: int,
+    rounding: float,
+    precision: FloatArray,
+    tuning: float,
+    max_iter: int,
+    tol: float,
+    basis: Basis,
+    space: Space,
+) -> tuple[float, float, bool]:
+    """Fit the target to the first k columns of the basis: scale, its floor, and whether it has converged.
+
+    ``rounding`` is the square of the target's own. The coordinates of the fit, ``space.gamma`` (k,), are those on the
+    orthonormal columns.
+    """
+    # arrays one by one from here on: to hand a whole tuple on counts references of all its arrays, and that was a
+    # third of the time
+    q, triangle, kept, squares = basis.q, basis.triangle, basis.kept, basis.squares
+    lines, sizes, gamma, step = space.lines, space.sizes, space.gamma, space.step
+    slopes, matrix = space.slopes, space.matrix
+    for i in range(k):
+        gamma[i] = dot(q, i, lines, Y, n)
+    _fill_residuals(q, lines, gamma, n, k)
+    if n <= k:
+        return np.nan, np.nan, True
+    back_substitute(triangle, k, gamma, slopes)
+    floor = _floor(slopes, kept, squares, precision, rounding, n, k)
+    scale = max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
+    for _ in range(max_iter):
+        if scale == 0.0:  # the target is 0 throughout
+            break
+        _fill_step(q, lines, n, k, tuning * scale, matrix, step)
+        if not solve_by_cholesky(matrix, k, _LEAST_PIVOT, step):
+            _fill_step_by_qr(q, lines, n, k, space.columns, matrix, slopes, step)
+        moved, length = 0.0, 0.0
+        for i in range(k):
+            gamma[i] += step[i]
+            moved += step[i] * step[i]
+            length += gamma[i] * gamma[i]
+        _fill_residuals(q, lines, gamma, n, k)
+        back_substitute(triangle, k, gamma, slopes)
+        floor = _floor(slopes, kept, squares, precision, rounding, n, k)
+        before, scale = scale, max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
+        least = max(tol * scale, _STEP_NOISE * math.sqrt(length))
+        if math.sqrt(moved) <= least and abs(scale - before) <= least:
+            return scale, floor, True
+    return scale, floor, scale == 0.0
+
+
+@kernel
+def _fill_residuals(q: FloatArray, lines: FloatArray, gamma: FloatArray, n: int, k: int) -> None:
+    """Residuals of the target, not of the residuals before: no rounding is handed on from step to step."""
+    for row in range(n):
+        lines[RESIDUALS, row] = lines[Y, row]
+    for i in range(k):
+        coordinate = gamma[i]
+        for row in range(n):
+            lines[RESIDUALS, row] -= coordinate * q[i, row]
+
+
+@kernel
+def _floor(
+    slopes: FloatArray, kept: IntArray, squares: FloatArray, precision: FloatArray, rounding: float, n: int, k: int
+) -> float:
+    squared = rounding
+    for i in range(k):
+        j = kept[i]
+        if j >= 0:
+            squared += slopes[i] * (precision[j] * precision[j] * squares[j]) * slopes[i]
+    return _FLOOR * math.sqrt(squared / n)
+
+
+@kernel
+def _median_size(lines: FloatArray, sizes: FloatArray, n: int) -> float:
+    for row in range(n):
+        sizes[row] = abs(lines[RESIDUALS, row])
+    return median(sizes, n)
+
+
+@kernel
+def _fill_step(
+    q: FloatArray, lines: FloatArray, n: int, k: int, bound: float, matrix: FloatArray, step: FloatArray
+) -> None:
+    """Weighted least squares of the residuals on the basis Q, with Huber's weights V: (Q'VQ) step = Q'V residuals.
+
+    The one place where sums of products are solved: the columns are orthonormal and no weight is above 1, so that the
+    condition of the matrix is at most one over the smallest weight, whatever that of the predictors; and the step
+    corrects residuals made anew, so that the rounding of the matrix slows it down and does not move where it ends.
+    """
+    for row in range(n):
+        ratio = bound / abs(lines[RESIDUALS, row])  # infinite where the residual is 0; the bound is not
+        lines[_WEIGHTS, row] = ratio if ratio < 1.0 else 1.0
+    for i in range(k):
+        for row in range(n):
+            lines[_SCRATCH, row] = lines[_WEIGHTS, row] * q[i, row]
+        step[i] = dot(lines, _SCRATCH, lines, RESIDUALS, n)
+        for other in range(i, k):
+            matrix[other, i] = dot(lines, _SCRATCH, q, other, n)
+
+
+@kernel
+def _fill_step_by_qr(
+    q: FloatArray,
+    lines: FloatArray,
+    n: int,
+    k: int,
+    columns: FloatArray,
+    triangle: FloatArray,
+    right: FloatArray,
+    step: FloatArray,
+) -> None:
+    """Solve for the same step where the weights differ so much that products would not do."""
+    for row in range(n):
+        root = math.sqrt(lines[_WEIGHTS, row])
+        lines[_SCRATCH, row] = root * lines[RESIDUALS, row]
+        for i in range(k):
+            columns[i, row] = root * q[i, row]
+    for i in range(k):
+        pivot = orthogonalize(columns, triangle, i, n)
+        for row in range(n):
+            columns[i, row] = columns[i, row] / pivot if pivot > 0.0 else 0.0
+        right[i] = dot(columns, i, lines, _SCRATCH, n)
+    back_substitute(triangle, k, right, step)
+
+
+@kernel
+def scatter(n: int, intercept: bool, basis: Basis, space: Space) -> float:
+    """Weighted scatter of the target, about its mean where there is an intercept."""
+    mean = dot(basis.q, 0, space.lines, Y, n) if intercept else 0.0
+    for row in range(n):
+        space.lines[_SCRATCH, row] = space.lines[Y, row]
+        if intercept:
+            space.lines[_SCRATCH, row] -= mean * basis.q[0, row]
+    return dot(space.lines, _SCRATCH, space.lines, _SCRATCH, n)
+
+
+@kernel
+def covariance_factor(lines: FloatArray, n: int, k: int, scale: float, tuning: float) -> float:
+    """Huber's H1 factor on (X'WX)^-1, over the square of the scale."""
+    if scale == 0.0:
+        return 0.0
+    n_inside, squares = 0, 0.0
+    for row in range(n):
+        size = abs(lines[RESIDUALS, row] / scale)
+        n_inside += size <= tuning
+        squares += min(size, tuning) ** 2
+    if n_inside == 0:
+        return np.nan
+    inside = n_inside / n
+    correction = 1.0 + k / n * (inside * (1.0 - inside)) / inside**2
+    return correction**2 * squares / (n - k) / inside**2
