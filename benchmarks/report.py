@@ -72,9 +72,9 @@ def compile_line(seconds: Mapping[str, Mapping[str, float]]) -> str:
     return f"Compilation in the first fit of a process: {'; '.join(parts)}." if parts else ""
 
 
-def environment() -> str:
+def environment(libraries: Sequence[str] = LIBRARIES) -> str:
     """Machine, versions and commit."""
-    versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in libraries)
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
     return f"{machine}, Python {platform.python_version()}, {versions}, commit {_commit()}"
 
@@ -113,11 +113,20 @@ def _commit() -> str:
     return f"{commit} with changes" if changed else commit
 
 
-def put_into(readme: Path, text: str) -> None:
-    """Replace what stands between the two marks."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+def put_into(readme: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace what stands between the two marks.
+
+    Raises
+    ------
+    ValueError
+        If a mark is not there.
+    """
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, other, after = rest.partition(end)
+    if not (mark and other):
+        message = f"{readme} has no marks {begin} and {end}"
+        raise ValueError(message)
+    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def draw(timings: Sequence[Timing], path: Path, stamp: str) -> None:

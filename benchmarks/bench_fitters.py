@@ -1,0 +1,169 @@
+"""What every fitter costs on every engine that runs it, in one process and one run.
+
+``python benchmarks/bench_fitters.py [--quick] [--page FILE]``. Groups of 20 rows with weights and two predictors, one
+target in twenty rows far off. Warm: compilation, the start of processes and imports are not in the figures. The page's
+table between the marks is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import pandas as pd
+
+import gbr_dag
+from benchmarks import report
+
+BEGIN, END = "<!-- bench_fitters -->", "<!-- end of bench_fitters -->"
+ROWS = 20
+FEW, MANY = 1_000, 100_000
+LIBRARIES = ("numpy", "pandas", "numba", "statsmodels", "joblib", "scikit-learn")
+
+
+def by_lstsq(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Weighted least squares in one line of numpy."""
+    root = np.sqrt(w)
+    return np.linalg.lstsq(X * root[:, None], y * root, rcond=None)[0]
+
+
+def median_regression(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Any:
+    """Median regression by statsmodels, which takes no weights."""
+    from statsmodels.regression.quantile_regression import QuantReg
+
+    return QuantReg(y, X).fit(q=0.5)
+
+
+def ridge() -> Any:
+    """A penalised fit of scikit-learn."""
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=1.0)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A fitter on an engine; ``many`` for those that are timed on many groups too."""
+
+    label: str
+    engine: str
+    fitter: Any = "ols"
+    target: str = "y"
+    many: bool = False
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def fit(self, frame: pd.DataFrame) -> Any:
+        """The table of the fits."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it will take long, and steps of single fits
+            return gbr_dag.fit_groups(
+                frame,
+                "group",
+                self.target,
+                ["x0", "x1"],
+                weights="w",
+                fitter=self.fitter,
+                engine=self.engine,
+                **self.settings,
+            )
+
+
+def ways() -> list[Way]:
+    """Everything that runs."""
+    cut = {"fitter_options": gbr_dag.HuberOptions(sigma_cut=5.0)}
+    two = {"n_jobs": 2}
+    poisson = {"fitter_options": gbr_dag.GlmOptions(family="poisson")}
+    return [
+        Way("ols", "numba", many=True),
+        Way("ols", "numpy", many=True),
+        Way("ols", "reference"),
+        Way("ols", "loky", settings=two),
+        Way("ols", "statsmodels"),
+        Way("huber", "numba", "huber", many=True),
+        Way("huber, cut at 5", "numba", "huber", many=True, settings=cut),
+        Way("huber", "reference", "huber"),
+        Way("huber, cut at 5", "reference", "huber", settings=cut),
+        Way("huber", "loky", "huber", settings=two),
+        Way("glm, Poisson", "statsmodels", "glm", "counts", settings=poisson),
+        Way("rlm", "statsmodels", "rlm"),
+        Way("own: lstsq of numpy", "loky", by_lstsq, settings=two),
+        Way("own: lstsq of numpy", "statsmodels", by_lstsq),
+        Way("own: Ridge of scikit-learn", "loky", ridge(), settings=two),
+        Way("own: QuantReg of statsmodels", "statsmodels", median_regression),
+    ]
+
+
+def rows_of(groups: int, seed: int = 1) -> pd.DataFrame:
+    """Unsorted rows, weights over two decades, 5 % of the targets ten times as far off."""
+    rng = np.random.default_rng(seed)
+    n = groups * ROWS
+    frame = pd.DataFrame({"group": rng.permutation(np.repeat(np.arange(groups), ROWS))})
+    frame["x0"], frame["x1"] = rng.normal(size=n), rng.normal(size=n)
+    frame["w"] = 10.0 ** rng.uniform(-1, 1, size=n)
+    noise = rng.normal(size=n) * np.where(rng.random(n) < 0.05, 10.0, 1.0) / np.sqrt(frame["w"])
+    frame["y"] = 1.0 + frame["x0"] - frame["x1"] + 0.1 * noise
+    frame["counts"] = rng.poisson(np.exp(1.0 + 0.2 * frame["x0"])).astype(float)
+    return frame.copy()
+
+
+def microseconds(way: Way, frame: pd.DataFrame, groups: int, turns: int) -> float:
+    """Median time of a group, warm; slow ways have fewer turns."""
+    way.fit(frame.iloc[: 40 * ROWS])
+    taken = []
+    for _ in range(turns):
+        start = time.perf_counter()
+        way.fit(frame)
+        taken.append(time.perf_counter() - start)
+        if sum(taken) > 20.0:
+            break
+    return 1e6 * statistics.median(taken) / groups
+
+
+def table(measured: Sequence[tuple[Way, float, Optional[float]]], few: int, many: int) -> str:
+    """Markdown: a row for every way."""
+    lines = [
+        f"| fitter | engine | {few:,} x {ROWS}, us a group | {many:,} x {ROWS}, us a group |",
+        "|---|---|---:|---:|",
+    ]
+    for way, small, large in measured:
+        lines.append(f"| {way.label} | {way.engine} | {_digits(small)} | {'' if large is None else _digits(large)} |")
+    return "\n".join(lines)
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:.{1 if value >= 9.95 else 2}f}"
+
+
+def main(arguments: Optional[list[str]] = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run, no figures to quote")
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--page", type=Path, help="file whose table between the marks is replaced")
+    options = parser.parse_args(arguments)
+    few, many = (50, 500) if options.quick else (FEW, MANY)
+    stamp, busy = report.environment(LIBRARIES), report.busy_note()
+    small, large = rows_of(few), rows_of(many)
+    measured = []
+    for way in ways():
+        on_many = microseconds(way, large, many, options.turns) if way.many else None
+        measured.append((way, microseconds(way, small, few, options.turns), on_many))
+        print(f"{way.label}, {way.engine}: {_digits(measured[-1][1])} us", flush=True)
+    text = f"{table(measured, few, many)}\n\n{stamp}{busy}; `benchmarks/bench_fitters.py`."
+    print(text)
+    if options.page is not None:
+        report.put_into(options.page, text, BEGIN, END)
+
+
+if __name__ == "__main__":
+    main()
