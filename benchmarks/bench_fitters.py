@@ -37,7 +37,7 @@ def by_lstsq(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(X * root[:, None], y * root, rcond=None)[0]
 
 
-def median_regression(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Any:
+def median_regression(X: np.ndarray, y: np.ndarray, _: np.ndarray) -> Any:
     """Median regression by statsmodels, which takes no weights."""
     from statsmodels.regression.quantile_regression import QuantReg
 

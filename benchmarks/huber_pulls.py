@@ -38,7 +38,7 @@ FITS = {
 
 @dataclass(frozen=True)
 class Pulls:
-    """Width of the pulls and share beyond 2, 1 and 0.046 for right errors of normal estimates; scatter of the slopes."""
+    """Width of the pulls and share beyond 2: 1 and 0.046 if errors are right. Scatter of the slopes."""
 
     n: int
     outliers: float
@@ -90,8 +90,8 @@ def _table(found: Sequence[Pulls], corner: str, cell: Callable[[Pulls], str]) ->
     by_place = {(one.n, one.outliers, one.fit): one for one in found}
     heads = [f"{fit}, {f'{outliers:.0%} outliers' if outliers else 'normal noise'}" for outliers, fit in columns]
     lines = [f"| {' | '.join([corner, *heads])} |", f"|---:|{'---:|' * len(columns)}"]
-    for n in dict.fromkeys(one.n for one in found):
-        lines.append(f"| {n} | {' | '.join(cell(by_place[n, outliers, fit]) for outliers, fit in columns)} |")
+    sizes = dict.fromkeys(one.n for one in found)
+    lines += [f"| {n} | {' | '.join(cell(by_place[(n, *column)]) for column in columns)} |" for n in sizes]
     return "\n".join(lines)
 
 
