@@ -65,6 +65,9 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
     inputs = {**given, **{name: given.get(name, default) for name, default in DEFAULTS.items()}}
     if engine == "loky":
         inputs.setdefault("batches", None)
+    elif inputs.get("batches") is not None:
+        message = f"batches is for engine 'loky'; leave it out for engine {engine!r}"
+        raise InputError(message)
     for name in _NAME_LISTS:
         if name in inputs:
             inputs[name] = checked_names(name, inputs[name])

@@ -29,13 +29,16 @@ from gbr_dag.nodes import (
     diagnostics,
     factors,
     fit,
+    fitters,
     group_fits,
     huber,
     prediction,
+    processes,
     rank,
     result,
     selection,
     statistics,
+    statsmodels_fits,
 )
 
 Names = Union[str, Sequence[str]]
@@ -51,6 +54,9 @@ NODES = (
     compiled,
     group_fits,
     huber,
+    statsmodels_fits,
+    fitters,
+    processes,
     diagnostics,
     statistics,
     prediction,

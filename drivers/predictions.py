@@ -11,13 +11,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.arguments import checked_frame, checked_names, checked_weights
+from gbr_dag.drivers.fitters import checked_options, fitter_name
+from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.errors import DataWarning, InputError
 from gbr_dag.frames import column_names, in_kind_of, working_frame
 from gbr_dag.graph.checks import suggestion
 from gbr_dag.naming import coefficient_names, covariance_columns
 from gbr_dag.nodes.design import design, response
-from gbr_dag.nodes.prediction import pull, residual, row_prediction, row_prediction_error
+from gbr_dag.nodes.prediction import (
+    linear_prediction__glm,
+    pull,
+    residual,
+    row_prediction__glm,
+    row_prediction__linear,
+    row_prediction_error__glm,
+    row_prediction_error__linear,
+)
 from gbr_dag.nodes.selection import raw_weights
+from gbr_dag.options import GlmOptions, Options, options_of_record
 from gbr_dag.tables import BinMap, FloatArray, IntArray
 
 Names = Union[str, Sequence[str]]
@@ -32,6 +43,8 @@ def predictions(
     predictors: Names = (),
     weights: Optional[Union[str, npt.ArrayLike]] = None,
     suffix: str = "",
+    fitter: Any = None,
+    fitter_options: Optional[Options] = None,
 ) -> Any:
     """Fitted value, its error, residual and pull of every row, from the fits of the row's group.
 
@@ -47,6 +60,10 @@ def predictions(
         As they were given to the fit, for the pulls.
     suffix : str, default ""
         As it was given to the fit.
+    fitter, fitter_options : optional
+        As they were given to the fit; default what the table's metadata say (:func:`fit_metadata`), and ``"ols"``
+        where it carries none. Only for ``"glm"`` do they make a difference, and a table of polars, which carries no
+        metadata, needs them there.
 
     Returns
     -------
@@ -54,12 +71,16 @@ def predictions(
         Of the frame's kind, rows in its order and with its index; for target t: ``t_prediction``,
         ``t_prediction_err`` (standard error of the fitted value, not of a single row), ``t_residual`` = t - prediction,
         ``t_pull`` = sqrt(w) residual / rms, each with the suffix. NaN where the group was not fitted or a value is
-        missing. An aliased predictor adds nothing.
+        missing. An aliased predictor adds nothing. For ``"glm"`` the fitted value is the mean of the target, not its
+        link.
 
     Raises
     ------
     InputError
-        If a column is missing in the frame or the table, or the table has two rows for one key.
+        If a column is missing in the frame or the table, or the table has two rows for one key; if the fitter or its
+        options are not those of the table.
+    UnknownNameError
+        If the fitter is unknown.
 
     Warns
     -----
@@ -69,7 +90,7 @@ def predictions(
     Notes
     -----
     The error is sqrt(x' Cov x). Cov refers to the origin, so its rounding error is about 1e-16 (offset / scatter)^2
-    of the predictors.
+    of the predictors. For ``"glm"`` it is that of the linear predictor times the derivative of the inverse link.
 
     Examples
     --------
@@ -90,19 +111,26 @@ def predictions(
     frame = checked_frame(given, {"by": by, "targets": targets, "predictors": predictors}, weights)
     row_weights = raw_weights(frame, checked_weights(frame, weights))
     columns_of_table = column_names(table, "table")
+    glm = _glm_options(table, fitter, fitter_options)
     table = working_frame(table, columns_of_table, keys=set(by).intersection(columns_of_table))
     intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
     row_bin = BinMap(_row_bin(frame, table, by), len(table))
     columns = design(frame, predictors)
-    fitted = row_prediction(columns, row_bin, values, intercept)
-    left = residual(response(frame, targets), fitted)
     covariance = _covariance(table, targets, predictors, intercept, suffix)
+    if glm is None:
+        fitted = row_prediction__linear(columns, row_bin, values, intercept)
+        error = row_prediction_error__linear(columns, row_bin, covariance, intercept)
+    else:
+        linear = linear_prediction__glm(columns, row_bin, values, intercept)
+        fitted = row_prediction__glm(linear, glm)
+        error = row_prediction_error__glm(columns, row_bin, covariance, intercept, linear, glm)
+    left = residual(response(frame, targets), fitted)
     rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
     parts = {
         "prediction": fitted,
-        "prediction_err": row_prediction_error(columns, row_bin, covariance, intercept),
+        "prediction_err": error,
         "residual": left,
         "pull": pull(left, row_weights, rms, row_bin),
     }
@@ -111,6 +139,25 @@ def predictions(
         index=frame.index,
     )
     return in_kind_of(given, rows)
+
+
+def _glm_options(table: Any, fitter: Any, options: Optional[Options]) -> Optional[GlmOptions]:
+    """Settings of the generalized linear model that the table holds; None for a table of another fitter."""
+    name = None if fitter is None else fitter_name(fitter)
+    try:
+        record = fit_metadata(table)
+    except InputError:  # a table without metadata is as good: the arguments say what they would
+        chosen = checked_options(name or "ols", options)
+        return chosen if isinstance(chosen, GlmOptions) else None
+    fitted_by = record["fitter"]
+    if name is not None and name != fitted_by:
+        message = f"fitter {name!r} is not that of the table, {fitted_by!r}; leave fitter out"
+        raise InputError(message)
+    recorded = options_of_record(fitted_by, record["inputs"].get("fitter_options"))
+    if options is not None and options != recorded:
+        message = f"fitter_options {options!r} are not those of the table, {recorded!r}; leave fitter_options out"
+        raise InputError(message)
+    return recorded if isinstance(recorded, GlmOptions) else None
 
 
 def _required(table: pd.DataFrame, by: Sequence[str], names: list[list[str]]) -> FloatArray:

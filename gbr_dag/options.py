@@ -11,9 +11,6 @@ from typing import Any, Optional, Union
 from gbr_dag.errors import InputError
 from gbr_dag.graph.checks import unknown
 
-NORMS = ("huber", "tukey", "hampel", "andrew", "ramsay", "trimmed")
-"""Norms of ``rlm`` by their names here; statsmodels.robust.norms has the classes."""
-
 
 @dataclass(frozen=True)
 class HuberOptions:
@@ -71,7 +68,7 @@ class GlmOptions:
         ``tweedie``, with the defaults of statsmodels.
     link : str, optional
         ``identity``, ``log``, ``logit``, ``probit``, ``cloglog``, ``inverse_power``, ``inverse_squared`` or ``sqrt``;
-        default the family's own.
+        default the family's own. Every family has some of them.
     max_iter : int, default 100
         Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
 
@@ -95,6 +92,7 @@ class GlmOptions:
         _check_choice("family", self.family, FAMILIES)
         if self.link is not None:
             _check_choice("link", self.link, LINKS)
+            _check_link(self.family, self.link)
         _check_whole("max_iter", self.max_iter, 1)
 
 
@@ -121,6 +119,27 @@ LINKS = {
 }
 """Links by name, with the class of ``statsmodels.genmod.families.links``."""
 
+LINKS_OF = {
+    "gaussian": ("identity", "inverse_power", "log"),
+    "poisson": ("identity", "log", "sqrt"),
+    "binomial": ("cloglog", "identity", "log", "logit", "probit"),
+    "gamma": ("identity", "inverse_power", "log"),
+    "inverse_gaussian": ("identity", "inverse_power", "inverse_squared", "log"),
+    "negative_binomial": ("cloglog", "identity", "inverse_power", "inverse_squared", "log", "sqrt"),
+    "tweedie": ("identity", "inverse_power", "inverse_squared", "log", "sqrt"),
+}
+"""Links that statsmodels lets a family have."""
+
+NORMS = {
+    "huber": "HuberT",
+    "tukey": "TukeyBiweight",
+    "hampel": "Hampel",
+    "andrew": "AndrewWave",
+    "ramsay": "RamsayE",
+    "trimmed": "TrimmedMean",
+}
+"""Norms of ``rlm`` by name, with the class of ``statsmodels.robust.norms``."""
+
 
 @dataclass(frozen=True)
 class RlmOptions:
@@ -133,7 +152,7 @@ class RlmOptions:
     max_iter : int, default 50
         Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
     tol : float, default 1e-8
-        A fit has settled when no coefficient moves by more.
+        A fit has settled when no coefficient moves by more, in units of the target's scatter over the column's size.
 
     Raises
     ------
@@ -239,3 +258,9 @@ def _check_whole(name: str, value: Any, least: int) -> None:
 def _check_choice(name: str, value: Any, choices: Any) -> None:
     if value not in choices:
         raise InputError(unknown(name, value, list(choices), f"choices: {', '.join(sorted(choices))}"))
+
+
+def _check_link(family: str, link: str) -> None:
+    if link not in LINKS_OF[family]:
+        message = f"link {link!r} does not go with family {family!r}; links that do: {', '.join(LINKS_OF[family])}"
+        raise InputError(message)

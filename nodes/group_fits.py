@@ -9,7 +9,7 @@ import numpy as np
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
 from gbr_dag.group_fits.frame_order import in_frame_order
-from gbr_dag.group_fits.least_squares import LeastSquares, rooted_rows
+from gbr_dag.group_fits.least_squares import rooted_rows
 from gbr_dag.group_fits.records import GroupFits, GroupFitter, Rejections, SortedRows, fits_of_bins
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.tables import BinMap, BinRows, BinTable, Coefficients, Columns, FloatArray, TargetBlock
@@ -55,12 +55,6 @@ def _stacked(columns: Columns, rows: Any) -> FloatArray:
     for i, column in enumerate(columns):
         table[:, i] = column[rows]
     return table
-
-
-@config.when_in(fitter=["ols", "wls"], engine=["reference", "loky"])
-def group_fitter__least_squares() -> GroupFitter:
-    """What fits one group: weighted least squares by Householder QR of its centred rows."""
-    return LeastSquares()
 
 
 @config.when_in(engine=["reference"])

@@ -233,7 +233,8 @@ class _Caught:
     def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], _: Any) -> bool:
         if kind is None or not issubclass(kind, Exception):
             return False
-        self.error = error
+        # the traceback holds the frame that holds this object: a cycle, which would keep the rows until it is found
+        self.error = None if error is None else error.with_traceback(None)
         return True
 
 

@@ -64,23 +64,22 @@ class HuberFits:
     rejected: Optional[BoolArray]
 
 
+_SCALE, _SSE, _SYY, _CONDITIONING, _LEVERAGE = range(5)
+_CONSTANT, _AT_FLOOR, _NOT_CONVERGED = range(3)
+_COUNT, _RANK, _N_REFITS, _N_REJECTED = range(4)
+
+
 class _Table(NamedTuple):
-    """Arrays of :class:`HuberFits` for a range of bins, without ``rejected``."""
+    """Arrays of :class:`HuberFits`, those of shape (n_bins, t) one after the other by their kinds.
+
+    ``numbers`` (5, n_bins, t), ``flags`` (3, n_bins, t), ``counts`` (4, n_bins, t).
+    """
 
     values: FloatArray
     unit_covariance: FloatArray
-    scale: FloatArray
-    sse: FloatArray
-    syy: FloatArray
-    constant: BoolArray
-    at_floor: BoolArray
-    not_converged: BoolArray
-    n_used: IntArray
-    rank: IntArray
-    n_refits: IntArray
-    n_rejected: IntArray
-    conditioning: FloatArray
-    leverage: FloatArray
+    numbers: FloatArray
+    flags: BoolArray
+    counts: IntArray
 
 
 class _Options(NamedTuple):
@@ -139,6 +138,11 @@ def huber_fits(
     threads : int or None
         At most so many; the results are the same to the bit.
 
+    Returns
+    -------
+    HuberFits
+        NaN, false and 0 in bins with too few rows, but for their count.
+
     Notes
     -----
     Cost O(rows m^2) a step; the memory is that of the results and of some 32,768 rows, or of the largest bin, a thread.
@@ -150,43 +154,68 @@ def huber_fits(
     n_bins, p, t = len(offsets) - 1, len(predictors), len(targets)
     table = _new_table(n_bins, t, p + int(intercept))
     rejected = np.zeros((len(row_weights), t), dtype=np.bool_) if sigma_cut is not None else None
-    nobody = np.zeros((0, t), dtype=np.bool_)
+    marks = np.zeros((0, t), dtype=np.bool_) if rejected is None else rejected
     cut = math.inf if sigma_cut is None else float(sigma_cut)
     options = _Options(float(tuning), cut, int(max_refits), int(max_iter), float(tol), int(min_entries))
+    precision = np.array(precision, dtype=np.float64)  # for a read-only array the kernel would be compiled once more
     share = equal_loads(np.diff(offsets), thread_count(threads, len(rows) * _WORTH_OF_A_ROW))
-    columns = [*predictors, *targets]
 
     def of_thread(i: int, stopped: Stopped) -> None:
         for start, stop in _ranges(offsets, *share[i]):
             if stopped():
                 return
-            part = rows[offsets[start] : offsets[stop]]
-            enter = used[part]
-            before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(enter)])
-            part = part[enter].astype(np.intp)
+            part, ends = _used_part(used, rows, offsets[start : stop + 1])
             data = np.empty((p + t, len(part)))
-            for values, column in zip(data, columns):
+            for values, column in zip(data, (*predictors, *targets)):
                 values[:] = column.take(part)
             _fit_bins(
-                *(data, row_weights.take(part), part, before[offsets[start : stop + 1] - offsets[start]]),
-                *(bool(intercept), precision, options, _Table._make(array[start:stop] for array in table)),
-                nobody if rejected is None else rejected,
+                data, row_weights.take(part), part, ends, bool(intercept), precision, options, table, start, marks
             )
 
     side_by_side(of_thread, len(share))
-    return HuberFits(*table, rejected=rejected)
+    return _fits(table, rejected)
+
+
+def _used_part(
+    used: BoolArray, rows: npt.NDArray[np.signedinteger[Any]], offsets: IntArray
+) -> tuple[npt.NDArray[np.intp], IntArray]:
+    """Positions of the used rows of some bins, in the order of the bins, and the offsets of the bins in them."""
+    part = rows[offsets[0] : offsets[-1]]
+    enter = used.take(part)
+    before = np.zeros(len(part) + 1, dtype=np.int64)
+    np.cumsum(enter, out=before[1:])
+    return part[enter].astype(np.intp), before[offsets - offsets[0]]
+
+
+def _fits(table: _Table, rejected: Optional[BoolArray]) -> HuberFits:
+    return HuberFits(
+        values=table.values,
+        unit_covariance=table.unit_covariance,
+        scale=table.numbers[_SCALE],
+        sse=table.numbers[_SSE],
+        syy=table.numbers[_SYY],
+        constant=table.flags[_CONSTANT],
+        at_floor=table.flags[_AT_FLOOR],
+        not_converged=table.flags[_NOT_CONVERGED],
+        count=table.counts[_COUNT],
+        rank=table.counts[_RANK],
+        n_refits=table.counts[_N_REFITS],
+        n_rejected=table.counts[_N_REJECTED],
+        conditioning=table.numbers[_CONDITIONING],
+        leverage=table.numbers[_LEVERAGE],
+        rejected=rejected,
+    )
 
 
 def _new_table(n_bins: int, t: int, m: int) -> _Table:
-    arrays: dict[str, npt.NDArray[Any]] = {"values": np.empty((n_bins, t, m))}
-    arrays["unit_covariance"] = np.empty((n_bins, t, m, m))
-    for name in ("scale", "sse", "syy", "conditioning", "leverage"):
-        arrays[name] = np.empty((n_bins, t))
-    for name in ("constant", "at_floor", "not_converged"):
-        arrays[name] = np.empty((n_bins, t), dtype=np.bool_)
-    for name in ("n_used", "rank", "n_refits", "n_rejected"):
-        arrays[name] = np.empty((n_bins, t), dtype=np.int64)
-    return _Table(**arrays)
+    """Table in which every bin is left out."""
+    return _Table(
+        np.full((n_bins, t, m), np.nan),
+        np.full((n_bins, t, m, m), np.nan),
+        np.full((5, n_bins, t), np.nan),
+        np.zeros((3, n_bins, t), dtype=np.bool_),
+        np.zeros((4, n_bins, t), dtype=np.int64),
+    )
 
 
 def _ranges(offsets: IntArray, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -202,43 +231,48 @@ def _ranges(offsets: IntArray, start: int, stop: int) -> Iterator[tuple[int, int
 def _fit_bins(
     data: FloatArray,
     weights: FloatArray,
-    positions: npt.NDArray[Any],
+    positions: IntArray,
     offsets: IntArray,
     intercept: bool,
     precision: FloatArray,
     options: _Options,
     table: _Table,
+    first: int,
     rejected: BoolArray,
 ) -> None:
-    """Fit bins whose used rows lie one after the other in ``data`` (p + t, n), which come from ``positions`` (n,)."""
-    n_bins, t = table.scale.shape
+    """Fit the bins from ``first``, whose used rows lie one after the other in ``data`` (p + t, n).
+
+    ``positions`` (n,) are those in the frame; ``offsets`` count in ``data`` and end with the last bin to do. The table
+    comes in as one of bins that are left out.
+    """
+    t = table.numbers.shape[2]
     m, size = table.values.shape[2], 1
     p = m - int(intercept)
-    for b in range(n_bins):
-        size = max(size, offsets[b + 1] - offsets[b])
+    for i in range(len(offsets) - 1):
+        size = max(size, offsets[i + 1] - offsets[i])
     basis = new_basis(p, m, size)
     space = new_space(m, size)
     rows = np.empty(size, dtype=np.int64)
-    for b in range(n_bins):
-        n = offsets[b + 1] - offsets[b]
-        if n < max(options.min_entries, 1):
-            _leave_out(table, b, n)
-            continue
-        k, whole = 0, False
+    for b in range(first, first + len(offsets) - 1):
+        start, stop = offsets[b - first], offsets[b - first + 1]
+        n, k, whole = stop - start, 0, False
         for j in range(t):
+            table.counts[_COUNT, b, j] = n
+            if n < max(options.min_entries, 1):
+                continue
             if not whole:  # the first target, or the one before lost rows
                 for i in range(n):
-                    rows[i] = offsets[b] + i
+                    rows[i] = start + i
                 k = fill_basis(data, weights, rows, n, intercept, precision, basis)
             _fit_target(data, weights, rows, n, k, intercept, precision, options, basis, space, table, b, j)
-            whole = table.n_rejected[b, j] == 0
+            whole = table.counts[_COUNT, b, j] == n
             if not whole:
-                _note_rejected(positions, offsets[b], offsets[b + 1], rows, table.n_used[b, j], rejected[:, j])
+                _note_rejected(positions, start, stop, rows, table.counts[_COUNT, b, j], rejected, j)
 
 
 @kernel
 def _note_rejected(
-    positions: npt.NDArray[Any], start: int, stop: int, rows: IntArray, n_kept: int, rejected: BoolArray
+    positions: IntArray, start: int, stop: int, rows: IntArray, n_kept: int, rejected: BoolArray, j: int
 ) -> None:
     """Mark the rows from start to stop but for the first ``n_kept`` of ``rows``, which ascend."""
     kept = 0
@@ -246,20 +280,7 @@ def _note_rejected(
         if kept < n_kept and rows[kept] == row:
             kept += 1
         else:
-            rejected[positions[row]] = True
-
-
-@kernel
-def _leave_out(table: _Table, b: int, n: int) -> None:
-    table.values[b] = np.nan
-    table.unit_covariance[b] = np.nan
-    for numbers in (table.scale, table.sse, table.syy, table.conditioning, table.leverage):
-        numbers[b] = np.nan
-    for flags in (table.constant, table.at_floor, table.not_converged):
-        flags[b] = False
-    for counts in (table.rank, table.n_refits, table.n_rejected):
-        counts[b] = 0
-    table.n_used[b] = n
+            rejected[positions[row], j] = True
 
 
 @kernel
@@ -280,7 +301,7 @@ def _fit_target(
 ) -> None:
     """Fit target j of bin b, again without the rows beyond the cut as long as there are any.
 
-    The first ``n`` of ``rows`` and their basis come in; those used in the end are what is left of them.
+    The first ``n`` of ``rows`` and their basis, k columns, come in; those used in the end are what is left of them.
     """
     m, p = table.values.shape[2], len(basis.squares)
     n_first, n_refits, unsettled = n, 0, False
@@ -303,22 +324,23 @@ def _fit_target(
         n = _keep_rows(rows, n, space.lines, options.cut * scale)
         n_refits += 1
         k = fill_basis(data, weights, rows, n, intercept, precision, basis)
-    table.scale[b, j] = scale
-    table.at_floor[b, j] = scale <= floor
-    table.not_converged[b, j] = unsettled or not converged
-    table.n_used[b, j] = n
-    table.rank[b, j] = k
-    table.n_refits[b, j] = n_refits
-    table.n_rejected[b, j] = n_first - n
-    table.sse[b, j] = dot(space.lines, RESIDUALS, space.lines, RESIDUALS, n)
+    numbers, flags, counts = table.numbers, table.flags, table.counts
     syy = scatter(n, intercept, basis, space)
-    table.syy[b, j] = syy
-    table.constant[b, j] = math.sqrt(syy) <= 32.0 * math.sqrt(rounding)
+    numbers[_SCALE, b, j] = scale
+    numbers[_SSE, b, j] = dot(space.lines, RESIDUALS, space.lines, RESIDUALS, n)
+    numbers[_SYY, b, j] = syy
+    numbers[_CONDITIONING, b, j] = conditioning(k, intercept, basis)
+    numbers[_LEVERAGE, b, j] = largest_leverage(n, k, basis)
+    flags[_CONSTANT, b, j] = math.sqrt(syy) <= 32.0 * math.sqrt(rounding)
+    flags[_AT_FLOOR, b, j] = scale <= floor
+    flags[_NOT_CONVERGED, b, j] = unsettled or not converged
+    counts[_COUNT, b, j] = n
+    counts[_RANK, b, j] = k
+    counts[_N_REFITS, b, j] = n_refits
+    counts[_N_REJECTED, b, j] = n_first - n
     _write_values(k, intercept, centre, basis, space, table.values[b, j])
     factor = 1.0 if n <= k else covariance_factor(space.lines, n, k, scale, options.tuning)
     write_covariance(k, intercept, factor, basis, table.unit_covariance[b, j])
-    table.conditioning[b, j] = conditioning(k, intercept, basis)
-    table.leverage[b, j] = largest_leverage(n, k, basis)
 
 
 @kernel
@@ -364,7 +386,6 @@ def _write_values(k: int, intercept: bool, centre: float, basis: Basis, space: S
     """Coefficients of the columns as they came: the intercept from the centres as hi + lo."""
     slopes = space.slopes
     back_substitute(basis.triangle, k, space.gamma, slopes)
-    values[:] = np.nan
     high, low = centre, slopes[0] if intercept else 0.0
     for i in range(int(intercept), k):
         j = basis.kept[i]

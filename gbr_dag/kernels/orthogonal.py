@@ -225,12 +225,11 @@ def largest_leverage(n: int, k: int, basis: Basis) -> float:
 
 @kernel
 def write_covariance(k: int, intercept: bool, factor: float, basis: Basis, covariance: FloatArray) -> None:
-    """Write ``factor`` (X'WX)^-1, NaN where aliased.
+    """Write ``factor`` (X'WX)^-1 of the kept columns.
 
     The intercept's variance is a sum of squares; 1 / total + mean' covariance mean can come out negative.
     """
     first = int(intercept)
-    covariance[:] = np.nan
     for i in range(k):
         for j in range(i + 1):
             value = 0.0
