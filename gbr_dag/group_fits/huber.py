@@ -43,7 +43,6 @@ class Huber:
             return plain.values + _uncentred(np.linalg.solve(r, shift), rows, rooted, kept)
 
         residuals = rooted.y - q @ (q.T @ rooted.y)
-        residuals -= q @ (q.T @ residuals)
         shift, residuals, scale, settled = self._iterated(rows, q, residuals, values_at)
         fit = replace(
             plain,
@@ -102,12 +101,11 @@ def _weighted(q: FloatArray, residuals: FloatArray, v: FloatArray) -> FloatArray
 
 
 def _huber_weights(residuals: FloatArray, scale: float, tuning: float) -> FloatArray:
-    """min(1, tuning scale / abs(r)); 1 where the scale is 0, as of a target that is 0 throughout."""
+    """min(1, tuning scale / abs(r)); 1 for residuals of 0 whose scale is 0, as of a target that is 0 throughout."""
     size = np.abs(residuals)
     weights = np.ones(len(size))
-    if scale > 0.0:
-        far = size > tuning * scale
-        weights[far] = tuning * scale / size[far]
+    far = size > tuning * scale
+    weights[far] = tuning * scale / size[far]
     return weights
 
 

@@ -156,7 +156,7 @@ def _numbers(what: str, value: Any, *shapes: tuple[int, ...]) -> FloatArray:
     """A copy as doubles: user code may use one array for all of its results."""
     wanted = " or ".join(map(str, shapes))
     try:
-        array = np.array(value)
+        array = np.asarray(value)
     except ValueError as error:  # of sequences of unequal lengths
         message = f"{what} must be numbers of shape {wanted}: {error}"
         raise ValueError(message) from error
@@ -166,7 +166,7 @@ def _numbers(what: str, value: Any, *shapes: tuple[int, ...]) -> FloatArray:
     if array.shape not in shapes:
         message = f"{what} must have shape {wanted}, got {array.shape}"
         raise ValueError(message)
-    return array.astype(np.float64)
+    return array.astype(np.float64)  # which copies
 
 
 def _unit_covariance(covariance: Optional[FloatArray], rms: float, m: int) -> FloatArray:

@@ -162,6 +162,26 @@ def test_accuracy_of_ill_conditioned_groups(offset, closeness):
         assert 0.1 < fits.conditioning[b, 0] / closeness**2 * np.sum(w[rows]) / length**2 / 0.25 < 10.0
 
 
+def test_intercept_takes_both_parts_of_the_means():
+    # the mean of 2,000 values of 1e8 is known to 1e-7 as one double
+    rng = np.random.default_rng(0)
+    x = 1e8 + rng.normal(size=2000)
+    fits = fitted([x], [2.0 * x], rng.uniform(0.5, 2.0, 2000), np.zeros(2000))
+    np.testing.assert_allclose(fits.values[0, 0], [0.0, 2.0], rtol=1e-15, atol=1e-12)
+
+
+def test_basis_is_orthonormal_whatever_the_condition():
+    # once through Gram-Schmidt would leave products of 1e-6
+    rng = np.random.default_rng(0)
+    first, w, rows = rng.normal(size=40), rng.uniform(0.5, 2.0, 40), np.arange(40)
+    columns = np.stack([first, first + 1e-10 * rng.normal(size=40), first**2])
+    basis = orthogonal.new_basis(3, 4, 40)
+    assert orthogonal.fill_basis(columns, w, rows, 40, True, np.full(3, DOUBLE), basis) == 4
+    np.testing.assert_allclose(basis.q @ basis.q.T, np.eye(4), atol=1e-14)
+    centred = np.sqrt(w) * np.vstack([np.ones(40), columns - basis.centre[:, :1] - basis.centre[:, 1:]])
+    np.testing.assert_allclose(np.triu(basis.triangle).T @ basis.q, centred, atol=1e-14)
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 def test_infinite_tuning_is_least_squares(intercept):
     x, y, w, row_bin = groups(2, 2, np.random.default_rng(8))
@@ -353,6 +373,22 @@ def test_dependence_up_to_single_precision():
     mixed = fitted([first, second], [y], w, np.zeros(50), precision=np.array([SINGLE, DOUBLE, DOUBLE]))
     assert mixed.rank[0, 0] == 2
     assert fitted([first, second], [y], w, np.zeros(50)).rank[0, 0] == 3
+
+
+def test_level_predictor_is_the_intercept_up_to_the_rounding_of_its_mean():
+    rng = np.random.default_rng(2)
+    level, w = 1e6 / 3.0 * (1.0 + DOUBLE * rng.integers(0, 3, 23)), rng.uniform(0.5, 2.0, 23)
+    fits = fitted([level], [rng.normal(size=23)], w, np.zeros(23), precision=np.array([0.0, DOUBLE]))
+    assert fits.rank[0, 0] == 1
+
+
+def test_no_more_columns_than_rows():
+    # of predictors that would have no rounding what is left beyond the rows is still nothing
+    rng = np.random.default_rng(3)
+    x, y = [rng.normal(size=2) for _ in range(5)], [rng.normal(size=2)]
+    for intercept in (True, False):
+        fits = fitted(x, y, np.ones(2), np.zeros(2), intercept=intercept, precision=np.append(np.zeros(5), DOUBLE))
+        assert fits.rank[0, 0] == 2
 
 
 def test_rows_that_are_not_used_do_not_enter():
