@@ -29,7 +29,7 @@ GROUPS = {
     "Options of the fitters": ("gbr_dag.options",),
     "Results": ("gbr_dag.drivers.metadata", "gbr_dag.tables", "gbr_dag.drivers.explanation"),
     "Drivers": ("gbr_dag.drivers.groupby", "gbr_dag.drivers.comparison"),
-    "Doors of existing scripts": ("gbr_dag.drivers.dfextensions",),
+    "Doors of existing scripts": ("gbr_dag.drivers.script_regressor", "gbr_dag.drivers.dfextensions"),
     "Graph": ("gbr_dag.graph",),
     "Data": ("gbr_dag.datasets",),
     "Errors and warnings": ("gbr_dag.errors",),
@@ -114,7 +114,16 @@ def _class(name: str, cls: Any) -> Iterator[str]:
             yield f"#### `{name}.{method}`\n"
             yield from _docstring(value, name)
         elif inspect.isfunction(getattr(value, "__func__", value)):
-            yield from _function(f"{name}.{method}", getattr(value, "__func__", value), "####")
+            yield from _method(name, method, getattr(value, "__func__", value))
+
+
+def _method(name: str, method: str, function: Any) -> Iterator[str]:
+    """A public function that stands in a class too is told of, not told again."""
+    if getattr(gbr_dag, function.__name__, None) is function:
+        yield f"#### `{name}.{method}`\n"
+        yield f"The function {_link(function.__name__)}.\n"
+    else:
+        yield from _function(f"{name}.{method}", function, "####")
 
 
 def _constructor(cls: Any) -> Optional[list[str]]:
@@ -133,7 +142,7 @@ def _constructor(cls: Any) -> Optional[list[str]]:
 
 
 def _arguments(function: Any) -> list[str]:
-    """Names with their defaults as they are written; types stand in the docstring."""
+    """Names with their defaults as they are written, named ones by value; types stand in the docstring."""
     source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     definition = ast.parse(source).body[0]
     if not isinstance(definition, ast.FunctionDef):
@@ -142,17 +151,21 @@ def _arguments(function: Any) -> list[str]:
     given = definition.args
     positional = [*given.posonlyargs, *given.args]
     defaults = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
-    written = [_argument(source, argument, default) for argument, default in zip(positional, defaults)]
+    names = inspect.unwrap(function).__globals__
+    written = [_argument(source, argument, default, names) for argument, default in zip(positional, defaults)]
     if given.vararg or given.kwonlyargs:
         written.append(f"*{given.vararg.arg if given.vararg else ''}")
-    written += [_argument(source, *pair) for pair in zip(given.kwonlyargs, given.kw_defaults)]
+    written += [_argument(source, *pair, names) for pair in zip(given.kwonlyargs, given.kw_defaults)]
     if given.kwarg:
         written.append(f"**{given.kwarg.arg}")
     return [argument for argument in written if argument not in {"self", "cls"}]
 
 
-def _argument(source: str, argument: ast.arg, default: Optional[ast.expr]) -> str:
-    return argument.arg if default is None else f"{argument.arg}={_text(source, default)}"
+def _argument(source: str, argument: ast.arg, default: Optional[ast.expr], names: dict[str, Any]) -> str:
+    if default is None:
+        return argument.arg
+    named = isinstance(default, ast.Name) and default.id in names
+    return f"{argument.arg}={names[default.id]!r}" if named else f"{argument.arg}={_text(source, default)}"
 
 
 def _text(source: str, node: Optional[ast.AST]) -> str:
