@@ -8,8 +8,11 @@ table between the marks is replaced.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -129,6 +132,39 @@ def microseconds(way: Way, frame: pd.DataFrame, groups: int, turns: int) -> floa
     return 1e6 * statistics.median(taken) / groups
 
 
+def compile_seconds(fitter: str) -> tuple[float, float]:
+    """Processor time of the first compiled fit of a process, with an empty cache of machine code and with a filled one."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--first", fitter]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        cold, cached = (
+            float(subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout)
+            for _ in range(2)
+        )
+    return cold, cached
+
+
+def _first(fitter: str) -> float:
+    """Processor time of the first fit of this process minus that of the second; imports and the rest were there."""
+    frame = rows_of(100)
+    Way("", "numpy").fit(frame)
+    seconds = []
+    for _ in range(2):
+        start = time.process_time()
+        Way("", "numba", fitter).fit(frame)
+        seconds.append(time.process_time() - start)
+    return seconds[0] - seconds[1]
+
+
+def compile_line() -> str:
+    """Words for what compilation takes."""
+    found = {fitter: compile_seconds(fitter) for fitter in ("ols", "huber")}
+    parts = [
+        f"{fitter} {cold:.1f} s, {cached:.1f} s from the cache on disk" for fitter, (cold, cached) in found.items()
+    ]
+    return f"Compilation in the first fit of a process, processor time: {'; '.join(parts)}."
+
+
 def table(measured: Sequence[tuple[Way, float, Optional[float]]], few: int, many: int) -> str:
     """Markdown: a row for every way."""
     lines = [
@@ -150,7 +186,11 @@ def main(arguments: Optional[list[str]] = None) -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run, no figures to quote")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--page", type=Path, help="file whose table between the marks is replaced")
+    parser.add_argument("--first", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.first is not None:
+        print(_first(options.first))
+        return
     few, many = (50, 500) if options.quick else (FEW, MANY)
     stamp, busy = report.environment(LIBRARIES), report.busy_note()
     small, large = rows_of(few), rows_of(many)
@@ -159,7 +199,8 @@ def main(arguments: Optional[list[str]] = None) -> None:
         on_many = microseconds(way, large, many, options.turns) if way.many else None
         measured.append((way, microseconds(way, small, few, options.turns), on_many))
         print(f"{way.label}, {way.engine}: {_digits(measured[-1][1])} us", flush=True)
-    text = f"{table(measured, few, many)}\n\n{stamp}{busy}; `benchmarks/bench_fitters.py`."
+    compiled = [] if options.quick else [compile_line()]
+    text = "\n\n".join([table(measured, few, many), *compiled, f"{stamp}{busy}; `benchmarks/bench_fitters.py`."])
     print(text)
     if options.page is not None:
         report.put_into(options.page, text, BEGIN, END)

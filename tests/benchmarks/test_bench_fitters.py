@@ -40,6 +40,16 @@ def test_fitters_table_is_put_into_a_page(tmp_path, capsys):
     assert "commit" in capsys.readouterr().out
 
 
+def test_compilation_is_told(monkeypatch):
+    monkeypatch.setattr(bench_fitters, "compile_seconds", {"ols": (3.0, 0.25), "huber": (17.0, 0.5)}.__getitem__)
+    assert "ols 3.0 s, 0.2 s from the cache on disk; huber 17.0 s, 0.5 s from" in bench_fitters.compile_line()
+
+
+def test_the_first_fit_has_a_process_of_its_own(capsys):
+    bench_fitters.main(["--first", "ols"])
+    assert float(capsys.readouterr().out) < 60.0
+
+
 def test_pulls_of_least_squares_are_those_of_student():
     # 4,000 toys know a share of 11.6 % to 0.5 %, a width of 1.14 to about 2 %
     found = {one.fit: one for one in huber_pulls.pulls(6, 4_000, 0.0)}
