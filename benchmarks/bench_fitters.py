@@ -133,7 +133,7 @@ def microseconds(way: Way, frame: pd.DataFrame, groups: int, turns: int) -> floa
 
 
 def compile_seconds(fitter: str) -> tuple[float, float]:
-    """Processor time of the first compiled fit of a process, with an empty cache of machine code and with a filled one."""
+    """Processor time of the first compiled fit of a process: with no machine code on disk, and with it."""
     command = [sys.executable, str(Path(__file__).resolve()), "--first", fitter]
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
