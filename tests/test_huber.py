@@ -129,3 +129,27 @@ def test_rejected_rows_are_in_no_number():
     columns = [name for name in table if name not in {"y_n_rejected", "y_n_refits", "n_rows"}]
     pd.testing.assert_frame_equal(table[columns], again[columns], rtol=1e-9)
     np.testing.assert_array_equal(table["n_rows"], frame.groupby("g").size())
+
+
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+def test_a_sentinel_in_single_precision_does_not_set_the_scale(engine):
+    """The rounding of -999999 is no rounding of the values beside it."""
+    frame = with_outliers(2, 20, 30, 60, 0.0)
+    frame["y"] = (0.01 * frame["y"]).astype(np.float32)
+    clean = gbr_dag.fit_groups(frame, targets="y", weights="w", engine=engine, **MODEL)
+    frame.loc[frame.groupby("g").head(1).index, "y"] = np.float32(-999999.0)
+    spoilt = gbr_dag.fit_groups(frame, targets="y", weights="w", engine=engine, **MODEL)
+    assert (spoilt["y_status"] == 0).all()
+    np.testing.assert_allclose(spoilt["y_rms"], clean["y_rms"], rtol=0.3)
+    moved = np.abs(spoilt["y_slope_x"] - clean["y_slope_x"]) / clean["y_slope_x_err"]
+    assert moved.max() < 1.0
+
+
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+def test_groups_without_noise_are_nearly_exact(engine):
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"g": np.arange(300) % 30, "x": rng.normal(size=300), "z": rng.normal(size=300)})
+    frame["y"] = 2.0 + 1.1 * frame["x"] - frame["z"]
+    table = gbr_dag.fit_groups(frame, targets="y", engine=engine, **MODEL)
+    assert (table["y_status"] == FitStatus.NEARLY_EXACT).all()
+    np.testing.assert_allclose(table["y_slope_x"], 1.1, rtol=1e-12)

@@ -14,6 +14,11 @@ from gbr_dag.group_fits.rejection import ScaledFit, fit_with_cut, robust_scale, 
 from gbr_dag.options import HuberOptions
 from gbr_dag.tables import FitStatus, FloatArray
 
+NEARLY_EXACT = FitStatus.NEARLY_EXACT.value
+
+NEAR = 16.0
+"""Times the floor up to which a scale is mostly rounding: where it comes to rest between the two is left to chance."""
+
 
 @dataclass(frozen=True)
 class Huber:
@@ -43,39 +48,45 @@ class Huber:
             return plain.values + _uncentred(np.linalg.solve(r, shift), rows, rooted, kept)
 
         residuals = rooted.y - q @ (q.T @ rooted.y)
-        shift, residuals, scale, settled = self._iterated(rows, q, residuals, values_at)
+        shift, residuals, scale, flags = self._iterated(rows, q, residuals, values_at)
         fit = replace(
             plain,
             values=values_at(shift),
             unit_covariance=_variance_factor(residuals, scale, self.options.tuning, plain.rank) * plain.unit_covariance,
             scale=scale,
             sse=float(np.sum(residuals**2)),
-            flags=0 if settled else FitStatus.NOT_CONVERGED.value,
+            flags=flags,
         )
         return ScaledFit(fit, residuals, scale)
 
     def _iterated(
         self, rows: GroupRows, q: FloatArray, residuals: FloatArray, values_at: Callable[[FloatArray], FloatArray]
-    ) -> tuple[FloatArray, FloatArray, float, bool]:
+    ) -> tuple[FloatArray, FloatArray, float, int]:
         """How far the fit lies from least squares (rank,) on the orthonormal columns q, its residuals (n,) and scale.
 
-        The last tells whether the steps settled. They are taken on q, the same columns throughout, and from the
+        The last are flags: whether the steps did not settle, and whether the scale is rounding. Steps are taken on q,
+        the same columns throughout, and from the
         residuals of the last one: steps on the rows as they come carry the rounding of the target and, where predictors
         are nearly collinear, of the condition number, which is more than the settled step may be.
         """
         tuning, tol = self.options.tuning, self.options.tol
         slopes = slice(int(rows.intercept), None)
         shift = np.zeros(q.shape[1])
-        scale = robust_scale(residuals, scale_floor(rows, values_at(shift)[slopes]))
+        v = np.ones(len(residuals))
+        floor = scale_floor(rows, values_at(shift)[slopes], v)
+        scale, flags = robust_scale(residuals, floor), FitStatus.NOT_CONVERGED.value
         if math.isinf(tuning):  # least squares, where the steps start
-            return shift, residuals, scale, True
+            return shift, residuals, scale, NEARLY_EXACT if scale <= NEAR * floor else 0
         for _ in range(self.options.max_iter):
-            step = _weighted(q, residuals, _huber_weights(residuals, scale, tuning))
+            v = _huber_weights(residuals, scale, tuning)
+            step = _weighted(q, residuals, v)
             shift, residuals = shift + step, residuals - q @ step
-            before, scale = scale, robust_scale(residuals, scale_floor(rows, values_at(shift)[slopes]))
+            floor = scale_floor(rows, values_at(shift)[slopes], v)
+            before, scale = scale, robust_scale(residuals, floor)
             if np.linalg.norm(step) <= tol * scale and abs(scale - before) <= tol * scale:
-                return shift, residuals, scale, True
-        return shift, residuals, scale, False
+                flags = 0
+                break
+        return shift, residuals, scale, flags | (NEARLY_EXACT if scale <= NEAR * floor else 0)
 
 
 def rooted_design(rows: GroupRows, rooted: RootedRows, kept: list[int]) -> FloatArray:

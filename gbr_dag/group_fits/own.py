@@ -71,7 +71,7 @@ class OwnFitter:
             rank=m,
             leverage=largest_leverage(q),
         )
-        scale = robust_scale(residuals, scale_floor(rows, values[int(rows.intercept) :]))
+        scale = robust_scale(residuals, scale_floor(rows, values[int(rows.intercept) :], np.ones(len(rows.y))))
         return ScaledFit(fit, residuals, scale)
 
 

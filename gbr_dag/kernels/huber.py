@@ -35,6 +35,9 @@ _ROWS_PER_CALL = 1 << 15
 _WORTH_OF_A_ROW = 32
 """A row takes at least so many times as long as one of a plain pass over the rows, by which threads are counted."""
 
+_NEAR = 16.0
+"""Times the floor up to which a scale is mostly rounding: where it comes to rest between the two is left to chance."""
+
 
 @dataclass(frozen=True)
 class HuberFits:
@@ -43,7 +46,7 @@ class HuberFits:
     ``values`` (n_bins, t, m) is NaN where aliased or not fitted, and so is ``unit_covariance`` (n_bins, t, m, m), the
     covariance over the square of ``scale``; in saturated fits, whose scale is NaN, it is the inverse of X'WX. ``sse``,
     ``syy``: weighted squared residuals and scatter of the target. ``constant``: the target's scatter is rounding;
-    ``at_floor``: the scale is rounding. ``count``: rows used in the end. ``leverage``: the largest of them.
+    ``at_floor``: the scale is mostly rounding. ``count``: rows used in the end. ``leverage``: the largest of them.
     ``rejected`` (n_rows, t): rows that a cut threw out; None without a cut.
     """
 
@@ -308,9 +311,8 @@ def _fit_target(
     values, own_precision = data[p + j], precision[p + j]
     while True:
         centre, squares = _fill_target(values, weights, rows, n, intercept, basis, space)
-        rounding = own_precision * own_precision * squares
         scale, floor, converged = huber_iteration(
-            n, k, rounding, precision, options.tuning, options.max_iter, options.tol, basis, space
+            n, k, centre, own_precision, precision, options.tuning, options.max_iter, options.tol, basis, space
         )
         beyond = 0
         if scale > 0.0:
@@ -331,7 +333,7 @@ def _fit_target(
     numbers[_SYY, b, j] = syy
     numbers[_CONDITIONING, b, j] = conditioning(k, intercept, basis)
     numbers[_LEVERAGE, b, j] = largest_leverage(n, k, basis)
-    flags[_CONSTANT, b, j] = math.sqrt(syy) <= 32.0 * math.sqrt(rounding)
+    flags[_CONSTANT, b, j] = math.sqrt(syy) <= 32.0 * own_precision * math.sqrt(squares)
     flags[_AT_FLOOR, b, j] = scale <= floor
     flags[_NOT_CONVERGED, b, j] = unsettled or not converged
     counts[_COUNT, b, j] = n

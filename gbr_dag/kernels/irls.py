@@ -59,7 +59,8 @@ def new_space(m: int, size: int) -> Space:
 def huber_iteration(
     n: int,
     k: int,
-    rounding: float,
+    centre: float,
+    own_precision: float,
     precision: FloatArray,
     tuning: float,
     max_iter: int,
@@ -69,12 +70,12 @@ def huber_iteration(
 ) -> tuple[float, float, bool]:
     """Fit the target to the first k columns of the basis: scale, its floor, and whether it has converged.
 
-    ``rounding`` is the square of the target's own. The coordinates of the fit, ``space.gamma`` (k,), are those on the
-    orthonormal columns.
+    ``centre`` was taken off the target, which came in ``own_precision``. The coordinates of the fit, ``space.gamma``
+    (k,), are those on the orthonormal columns.
     """
     # arrays one by one from here on: to hand a whole tuple on counts references of all its arrays, and that was a
     # third of the time
-    q, triangle, kept, squares = basis.q, basis.triangle, basis.kept, basis.squares
+    q, triangle, kept, squares, root = basis.q, basis.triangle, basis.kept, basis.squares, basis.root
     lines, sizes, gamma, step = space.lines, space.sizes, space.gamma, space.step
     slopes, matrix = space.slopes, space.matrix
     for i in range(k):
@@ -83,6 +84,9 @@ def huber_iteration(
     if n <= k:
         return np.nan, np.nan, True
     back_substitute(triangle, k, gamma, slopes)
+    for row in range(n):
+        lines[_WEIGHTS, row] = 1.0
+    rounding = _rounding(lines, root, centre, own_precision, n)
     floor = _floor(slopes, kept, squares, precision, rounding, n, k)
     scale = max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
     for _ in range(max_iter):
@@ -98,6 +102,7 @@ def huber_iteration(
             length += gamma[i] * gamma[i]
         _fill_residuals(q, lines, gamma, n, k)
         back_substitute(triangle, k, gamma, slopes)
+        rounding = _rounding(lines, root, centre, own_precision, n)
         floor = _floor(slopes, kept, squares, precision, rounding, n, k)
         before, scale = scale, max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
         least = max(tol * scale, _STEP_NOISE * math.sqrt(length))
@@ -115,6 +120,19 @@ def _fill_residuals(q: FloatArray, lines: FloatArray, gamma: FloatArray, n: int,
         coordinate = gamma[i]
         for row in range(n):
             lines[RESIDUALS, row] -= coordinate * q[i, row]
+
+
+@kernel
+def _rounding(lines: FloatArray, root: FloatArray, centre: float, own_precision: float, n: int) -> float:
+    """Squared rounding of the target's data, with the weights of the last step: an outlier must not lift the floor.
+
+    A sentinel of -999999 among values of 1 in single precision would lift it to a tenth of them.
+    """
+    total = 0.0
+    for row in range(n):
+        value = centre * root[row] + lines[Y, row]
+        total += lines[_WEIGHTS, row] * value * value
+    return own_precision * own_precision * total
 
 
 @kernel

@@ -74,11 +74,16 @@ def test_rejected_rows_do_not_come_back():
     np.testing.assert_array_equal(fit.rejected, [False, True, True, False, False, True])
 
 
-def test_unsettled_fit_that_decided_over_rows_is_told():
+def test_the_last_fit_says_whether_it_settled():
     def slow_at_first(rows: GroupRows) -> ScaledFit:
         return about_zero(rows, NOT_CONVERGED if len(rows.y) == len(ONION) else 0)
 
+    def slow_at_last(rows: GroupRows) -> ScaledFit:
+        return about_zero(rows, 0 if len(rows.y) == len(ONION) else NOT_CONVERGED)
+
     fit = fit_with_cut(slow_at_first, rows_of(ONION), CutOptions(sigma_cut=3.0))
+    assert (fit.flags, fit.n_rejected) == (0, 4)
+    fit = fit_with_cut(slow_at_last, rows_of(ONION), CutOptions(sigma_cut=3.0))
     assert (fit.flags, fit.n_rejected) == (NOT_CONVERGED, 4)
 
 
@@ -125,6 +130,7 @@ def test_floor_counts_the_roundings_of_target_and_predictors():
     rows = GroupRows(x, np.full(9, 5.0), np.full(9, 4.0), np.array([1e-3, 1e-2, 1e-1]), True, 1)
     # root of the mean of w times (1e6 1e-3 beta)^2 + (3 1e-2 beta)^2 + (5 1e-1)^2; NaN has no part
     expected = FLOOR * 2.0 * np.sqrt((1e3 * 0.5) ** 2 + 0.0 + 0.5**2)
-    np.testing.assert_allclose(scale_floor(rows, np.array([0.5, np.nan])), expected, rtol=1e-14)
-    expected = FLOOR * 2.0 * np.sqrt((3e-2 * 8.0) ** 2 + 0.5**2)
-    np.testing.assert_allclose(scale_floor(rows, np.array([0.0, -8.0])), expected, rtol=1e-14)
+    np.testing.assert_allclose(scale_floor(rows, np.array([0.5, np.nan]), np.ones(9)), expected, rtol=1e-14)
+    # with Huber's weights of a quarter each the target counts half
+    expected = FLOOR * 2.0 * np.sqrt((3e-2 * 8.0) ** 2 + 0.25**2)
+    np.testing.assert_allclose(scale_floor(rows, np.array([0.0, -8.0]), np.full(9, 0.25)), expected, rtol=1e-14)
