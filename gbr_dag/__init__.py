@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gbr_dag.datasets import load_flights
     from gbr_dag.drivers.comparison import Comparison
+    from gbr_dag.drivers.dfextensions import (
+        GroupByRegressor,
+        GroupByRegressorOptimized,
+        make_parallel_fit_v2,
+        make_parallel_fit_v3,
+        make_parallel_fit_v4,
+    )
     from gbr_dag.drivers.explanation import Explanation, explain
     from gbr_dag.drivers.fitting import fit_groups
     from gbr_dag.drivers.groupby import GroupByDriver
@@ -47,6 +54,8 @@ __all__ = [
     "GlmOptions",
     "GraphError",
     "GroupByDriver",
+    "GroupByRegressor",
+    "GroupByRegressorOptimized",
     "HuberOptions",
     "InputError",
     "MissingExtraError",
@@ -62,6 +71,9 @@ __all__ = [
     "fit_groups",
     "fit_metadata",
     "load_flights",
+    "make_parallel_fit_v2",
+    "make_parallel_fit_v3",
+    "make_parallel_fit_v4",
     "predictions",
 ]
 
@@ -80,6 +92,8 @@ _MODULE_OF = {
     "GlmOptions": "gbr_dag.options",
     "GraphError": "gbr_dag.errors",
     "GroupByDriver": "gbr_dag.drivers.groupby",
+    "GroupByRegressor": "gbr_dag.drivers.script_regressor",
+    "GroupByRegressorOptimized": "gbr_dag.drivers.dfextensions",
     "HuberOptions": "gbr_dag.options",
     "InputError": "gbr_dag.errors",
     "MissingExtraError": "gbr_dag.errors",
@@ -94,6 +108,9 @@ _MODULE_OF = {
     "fit_groups": "gbr_dag.drivers.fitting",
     "fit_metadata": "gbr_dag.drivers.metadata",
     "load_flights": "gbr_dag.datasets",
+    "make_parallel_fit_v2": "gbr_dag.drivers.dfextensions",
+    "make_parallel_fit_v3": "gbr_dag.drivers.dfextensions",
+    "make_parallel_fit_v4": "gbr_dag.drivers.dfextensions",
     "predictions": "gbr_dag.drivers.predictions",
 }
 

@@ -334,7 +334,7 @@ def _fit_target(
     numbers[_CONDITIONING, b, j] = conditioning(k, intercept, basis)
     numbers[_LEVERAGE, b, j] = largest_leverage(n, k, basis)
     flags[_CONSTANT, b, j] = math.sqrt(syy) <= 32.0 * own_precision * math.sqrt(squares)
-    flags[_AT_FLOOR, b, j] = scale <= floor
+    flags[_AT_FLOOR, b, j] = scale <= _NEAR * floor
     flags[_NOT_CONVERGED, b, j] = unsettled or not converged
     counts[_COUNT, b, j] = n
     counts[_RANK, b, j] = k

@@ -339,8 +339,8 @@ texts = {failure.text for failure in fits_in_processes(Misbehaving("tells", 0.0)
 print(texts, left_over(sys.argv[1]), os.listdir(sys.argv[1]), len(workers()), works(), left_over(sys.argv[1]))
 """
     )
-    # of eight cores joblib would give four to BLAS in each of two processes
-    told = finished(script, str(tmp_path), JOBLIB_TEMP_FOLDER=str(tmp_path), LOKY_MAX_CPU_COUNT="8")
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "3")
+    told = finished(script, str(tmp_path), JOBLIB_TEMP_FOLDER=str(tmp_path), **threads)
     expected = {"ValueError: [] {'1'} tests.group_fits.fitters writeable=True"}
     assert told == f"{expected} [] [] 2 True []\n"
 
