@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -27,6 +26,7 @@ import pandas as pd
 
 import gbr_dag
 from benchmarks import report
+from benchmarks.goals import Timing
 
 BEGIN, END = "<!-- bench_fitters -->", "<!-- end of bench_fitters -->"
 ROWS = 20
@@ -60,7 +60,7 @@ class Way:
 
     label: str
     engine: str
-    fitter: Any = "ols"
+    fitter: Any = field(default="ols", hash=False, compare=False)
     target: str = "y"
     many: bool = False
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -119,17 +119,22 @@ def rows_of(groups: int, seed: int = 1) -> pd.DataFrame:
     return frame.copy()
 
 
-def microseconds(way: Way, frame: pd.DataFrame, groups: int, turns: int) -> float:
-    """Median time of a group, warm; slow ways have fewer turns."""
-    way.fit(frame.iloc[: 40 * ROWS])
-    taken = []
-    for _ in range(turns):
-        start = time.perf_counter()
-        way.fit(frame)
-        taken.append(time.perf_counter() - start)
-        if sum(taken) > 20.0:
-            break
-    return 1e6 * statistics.median(taken) / groups
+def measure(entrants: Sequence[Way], frame: pd.DataFrame, groups: int, turns: int) -> dict[Way, Timing]:
+    """Microseconds a group, in turns: nobody is timed in a busy minute alone. Slow ways have three turns."""
+    taken: dict[Way, list[float]] = {way: [] for way in entrants}
+    for way in entrants:
+        way.fit(frame.iloc[: 40 * ROWS])
+    for turn in range(turns):
+        for way, seconds in taken.items():
+            if turn > 2 and seconds[0] > 1.0:
+                continue
+            start = time.perf_counter()
+            way.fit(frame)
+            seconds.append(time.perf_counter() - start)
+    return {
+        way: Timing(f"{groups}", way.engine, way.label, tuple(1e6 * second / groups for second in seconds))
+        for way, seconds in taken.items()
+    }
 
 
 def compile_seconds(fitter: str) -> tuple[float, float]:
@@ -165,15 +170,21 @@ def compile_line() -> str:
     return f"Compilation in the first fit of a process, processor time: {'; '.join(parts)}."
 
 
-def table(measured: Sequence[tuple[Way, float, Optional[float]]], few: int, many: int) -> str:
+def table(small: Mapping[Way, Timing], large: Mapping[Way, Timing], few: int, many: int) -> str:
     """Markdown: a row for every way."""
-    lines = [
-        f"| fitter | engine | {few:,} x {ROWS}, us a group | {many:,} x {ROWS}, us a group |",
-        "|---|---|---:|---:|",
-    ]
-    for way, small, large in measured:
-        lines.append(f"| {way.label} | {way.engine} | {_digits(small)} | {'' if large is None else _digits(large)} |")
+    heads = [f"{groups:,} x {ROWS}, us a group | times the first" for groups in (few, many)]
+    lines = [f"| fitter | engine | {' | '.join(heads)} |", "|---|---|---:|---:|---:|---:|"]
+    lines += [f"| {way.label} | {way.engine} | {_cells(way, small)} | {_cells(way, large)} |" for way in small]
     return "\n".join(lines)
+
+
+def _cells(way: Way, timings: Mapping[Way, Timing]) -> str:
+    """Median and spread, and the ratio to the first."""
+    if way not in timings:
+        return " | "
+    timing, first = timings[way], next(iter(timings.values()))
+    spread = "" if timing.spread is None else f" ± {_digits(timing.spread)}"
+    return f"{_digits(timing.median)}{spread} | {_digits(timing.median / first.median)}"
 
 
 def _digits(value: float) -> str:
@@ -193,14 +204,11 @@ def main(arguments: Optional[list[str]] = None) -> None:
         return
     few, many = (50, 500) if options.quick else (FEW, MANY)
     stamp, busy = report.environment(LIBRARIES), report.busy_note()
-    small, large = rows_of(few), rows_of(many)
-    measured = []
-    for way in ways():
-        on_many = microseconds(way, large, many, options.turns) if way.many else None
-        measured.append((way, microseconds(way, small, few, options.turns), on_many))
-        print(f"{way.label}, {way.engine}: {_digits(measured[-1][1])} us", flush=True)
+    entrants = ways()
+    large = measure([way for way in entrants if way.many], rows_of(many), many, options.turns)
+    small = measure(entrants, rows_of(few), few, options.turns)
     compiled = [] if options.quick else [compile_line()]
-    text = "\n\n".join([table(measured, few, many), *compiled, f"{stamp}{busy}; `benchmarks/bench_fitters.py`."])
+    text = "\n\n".join([table(small, large, few, many), *compiled, f"{stamp}{busy}; `benchmarks/bench_fitters.py`."])
     print(text)
     if options.page is not None:
         report.put_into(options.page, text, BEGIN, END)

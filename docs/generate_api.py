@@ -119,9 +119,10 @@ def _class(name: str, cls: Any) -> Iterator[str]:
 
 def _method(name: str, method: str, function: Any) -> Iterator[str]:
     """A public function that stands in a class too is told of, not told again."""
-    if getattr(gbr_dag, function.__name__, None) is function:
+    called: str = function.__name__
+    if getattr(gbr_dag, called, None) is function:
         yield f"#### `{name}.{method}`\n"
-        yield f"The function {_link(function.__name__)}.\n"
+        yield f"The function {_link(called)}.\n"
     else:
         yield from _function(f"{name}.{method}", function, "####")
 
@@ -164,8 +165,9 @@ def _arguments(function: Any) -> list[str]:
 def _argument(source: str, argument: ast.arg, default: Optional[ast.expr], names: dict[str, Any]) -> str:
     if default is None:
         return argument.arg
-    named = isinstance(default, ast.Name) and default.id in names
-    return f"{argument.arg}={names[default.id]!r}" if named else f"{argument.arg}={_text(source, default)}"
+    if isinstance(default, ast.Name) and default.id in names:
+        return f"{argument.arg}={names[default.id]!r}"
+    return f"{argument.arg}={_text(source, default)}"
 
 
 def _text(source: str, node: Optional[ast.AST]) -> str:
