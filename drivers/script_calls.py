@@ -18,15 +18,13 @@ from gbr_dag.drivers.arguments import checked_frame, checked_names
 from gbr_dag.errors import InputError
 from gbr_dag.frames import number_way_out
 from gbr_dag.graph.checks import unknown
+from gbr_dag.group_fits.rejection import NORMAL_MEDIAN
 
 MIN_STAT = [10, 10]
 """Default of the robust door; it stands for 10 rows a predictor, however many there are."""
 
 FITTERS = ("auto", "huber", "ols", "robust")
 """Fitters that the doors know by name; the first, second and last are the same one."""
-
-_SCALES_PER_MAD = 0.6744897501960817
-"""Median of abs(u) for standard normal u: cuts are in raw MAD at the doors and in standard deviations in the fit."""
 
 _SUFFIX_OF_GRAPH = " in the fit"
 """Keeps the names of the graph's table, which no door gives out, apart from the keys."""
@@ -175,7 +173,7 @@ def checked_cut(sigma_cut: Any) -> Optional[float]:
     if not isinstance(sigma_cut, numbers.Real) or isinstance(sigma_cut, bool) or not float(sigma_cut) > 0:
         message = f"sigmaCut must be a number above 0, or None or infinity for no cut, got {sigma_cut!r}"
         raise InputError(message)
-    return None if math.isinf(sigma_cut) else float(sigma_cut) * _SCALES_PER_MAD
+    return None if math.isinf(sigma_cut) else float(sigma_cut) * NORMAL_MEDIAN
 
 
 def check_fitter(fitter: Any) -> None:

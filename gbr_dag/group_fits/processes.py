@@ -21,6 +21,7 @@ from gbr_dag.group_fits.batches import Batches, Range, batch_ranges
 from gbr_dag.group_fits.blas_threads import one_blas_thread
 from gbr_dag.group_fits.records import GroupFit, GroupFits, GroupFitter, GroupRows, SortedRows, _Caught, fits_of_bins
 from gbr_dag.group_fits.warning_counts import SentFilter, Warned, WarningCounts, pickled_by_value, sent_filters, tell
+from gbr_dag.options import fitter_text
 
 MAPPED_BYTES = 1000
 """Arrays from here on are mapped into the processes, shorter ones travel with every batch."""
@@ -204,7 +205,7 @@ def _sent(fitter: GroupFitter) -> _Sent:
 
 
 def _name(fitter: GroupFitter) -> str:
-    text = repr(fitter)
+    text = fitter_text(getattr(fitter, "fitter", fitter))  # the user knows what was given, not what it was put into
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
 
 

@@ -235,3 +235,34 @@ def test_the_installed_command_is_the_same():
     )
     assert done.returncode == 0
     assert "fit_table" in done.stdout
+
+
+def test_fitters_and_their_settings(call, file, frame, tmp_path):
+    fit = ("fit", file, "--by", "sector", "--target", "y", "--on", "x")
+    robust = ("--fitter", "huber", "--option", "sigma_cut=2.5", "--option", "tuning=inf")
+    code, _, _ = call(*fit, "-o", tmp_path / "fits.parquet", *robust)
+    assert code == 0
+    options = gbr_dag.HuberOptions(sigma_cut=2.5, tuning=np.inf)
+    expected = gbr_dag.fit_groups(frame, "sector", "y", "x", fitter="huber", fitter_options=options)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "fits.parquet"), expected)
+    code, _, _ = call(*fit, "-o", tmp_path / "glm.csv", "--fitter", "glm", "--engine", "statsmodels")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--fitter", "huber", "--option", "cut=3"), "option of fitter 'huber' 'cut' is unknown"),
+        (("--option", "sigma_cut=3"), "option must be left out for fitter 'ols'"),
+        (("--fitter", "huber", "--option", "sigma_cut=wide"), "sigma_cut must be a number above 0, got 'wide'"),
+        (("--fitter", "glm"), "fitter 'glm' does not run on engine 'numba'; engines that can: statsmodels"),
+        (("--n-jobs", "2"), "n_jobs is for engine 'loky'"),
+    ],
+)
+def test_settings_that_do_not_fit_take_one_line(call, file, tmp_path, options, message):
+    fit = ("fit", file, "--by", "sector", "--target", "y", "--on", "x", "-o", tmp_path / "fits.csv")
+    code, _, err = call(*fit, *options)
+    assert code == 2
+    assert err.startswith(f"gbr-dag: {message}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "fits.csv").exists()
