@@ -282,7 +282,8 @@ def _place(value: Any) -> tuple[str, int]:
 
 
 def _code(text: str) -> str:
-    return f"```python\n{text}\n```\n"
+    # no Python to a formatter: a bare asterisk is none in a call, and the lines are wrapped already
+    return f"```text\n{text}\n```\n"
 
 
 def main(arguments: Optional[list[str]] = None) -> None:
