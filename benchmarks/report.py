@@ -122,11 +122,20 @@ def commit() -> str:
     return f"{name} with changes" if changed else name
 
 
-def put_into(readme: Path, text: str) -> None:
-    """Replace what stands between the two marks."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+def put_into(readme: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace what stands between the two marks.
+
+    Raises
+    ------
+    ValueError
+        If a mark is not there.
+    """
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, other, after = rest.partition(end)
+    if not (mark and other):
+        message = f"{readme} has no marks {begin} and {end}"
+        raise ValueError(message)
+    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def draw(timings: Sequence[Timing], path: Path, stamp: str) -> None:
