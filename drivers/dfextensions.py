@@ -28,7 +28,7 @@ from gbr_dag.drivers.script_calls import (
     checked_whole,
 )
 from gbr_dag.drivers.script_fits import least_squares
-from gbr_dag.drivers.script_group_fits import GroupFitter, group_fits
+from gbr_dag.drivers.script_group_fits import ChosenFitter, group_fits
 from gbr_dag.drivers.script_regressor import GroupByRegressor
 from gbr_dag.drivers.script_tables import V2, checked_columns, group_table, rows_with_predictions, with_errors
 from gbr_dag.group_fits.batches import STRATEGIES, Batches
@@ -99,9 +99,16 @@ def make_parallel_fit_v2(
     fitter : {"ols", "robust", "huber", "auto"}, callable or estimator, default "ols"
         Least squares; Huber's M-estimate under three names; or one of your own, as :func:`fit_groups` takes it.
     batch_size : int or "auto", default "auto"
-    batch_strategy, max_refits, small_group_threshold, min_batch_size, backend : optional
-        Groups a task and how they are put together, least small group and batch, and kind of processes, as
-        :class:`Batches` has them: no number depends on them. ``max_refits``: most fits after the first.
+        Groups that go to a process at a time; "auto" balances them by their rows. No number depends on this and the
+        other settings of batches.
+    batch_strategy : {"auto", "size_bucketing", "no_batching"}, default "auto"
+        Batches balanced by rows, under two names; or one group at a time.
+    max_refits : int, default 10
+        Most fits after the first.
+    small_group_threshold, min_batch_size : int, default 30 and 10
+        Groups with fewer rows go together, at least so many at a time.
+    backend : {"loky", "multiprocessing", "threading"}, default "loky"
+        Kind of workers, as joblib has them.
 
     Returns
     -------
@@ -158,9 +165,9 @@ def make_parallel_fit_v2(
     if isinstance(fitter, str):
         huber = HuberOptions(sigma_cut=cut, max_refits=refits)
         options = replace(huber, tuning=math.inf) if fitter == "ols" else huber
-        chosen = GroupFitter("huber", "loky", {**settings, "fitter_options": options})
+        chosen = ChosenFitter("huber", "loky", {**settings, "fitter_options": options})
     else:
-        chosen = GroupFitter(fitter, "loky", {**settings, "fitter_options": CutOptions(cut, refits)})
+        chosen = ChosenFitter(fitter, "loky", {**settings, "fitter_options": CutOptions(cut, refits)})
     least = (checked_whole("min_stat", min_stat, 1),)
     fits = group_fits(call, chosen, least, per_predictor=False, condition=False)
     return rows_with_predictions(call, fits), group_table(call, fits, columns)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Literal, Optional, Union
 
 import numpy.typing as npt
 
-from gbr_dag.drivers.fitters import check_engine, fitter_name
-from gbr_dag.drivers.groupby import GroupByDriver
+from gbr_dag.drivers.groupby import driver_of
 from gbr_dag.errors import InputError
 from gbr_dag.options import Options
 
@@ -81,7 +79,8 @@ def fit_groups(
         Settings of the fitter: those of its name; :class:`CutOptions` for a fitter of your own.
     engine : {"numba", "numpy", "reference", "loky", "statsmodels"}, default "numba"
         ``"numba"``: one compiled pass over the unsorted rows (ols, wls), or compiled steps over the rows sorted by
-        group (huber); the first call of a kind compiles for some seconds and keeps the machine code on disk.
+        group (huber); the first call of a kind compiles for some seconds, huber for some 15 s, and keeps the machine
+        code on disk.
         ``"numpy"``: stacked QR over all groups (ols, wls). ``"reference"``: one group after the other, slow, obvious,
         for comparison (ols, wls, huber). ``"loky"``: the same in several processes, and fitters of your own.
         ``"statsmodels"``: one statsmodels fit after the other (ols, wls, glm, rlm, fitters of your own).
@@ -188,15 +187,5 @@ def fit_groups(
         message = f"return_metadata must be True or False, got {return_metadata!r}"
         raise InputError(message)
     outputs = ["fit_table", "fit_record"] if return_metadata else ["fit_table"]
-    check_engine(fitter_name(fitter), engine)
-    driver = _driver(engine, fitter) if isinstance(fitter, str) else GroupByDriver(engine=engine, fitter=fitter)
-    results = driver.execute(outputs, inputs)
+    results = driver_of(engine, fitter).execute(outputs, inputs)
     return (results["fit_table"], results["fit_record"]) if return_metadata else results["fit_table"]
-
-
-@cache
-def _driver(engine: str, fitter: str) -> GroupByDriver:
-    """One graph a combination: building it takes longer than fitting a thousand groups."""
-    driver = GroupByDriver(engine=engine, fitter=fitter)
-    driver._reports = False
-    return driver

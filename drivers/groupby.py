@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from types import ModuleType
 from typing import Any, Optional, Union
 
@@ -236,6 +237,33 @@ class GroupByDriver(Driver):
         given = {"own_fitter": self._own_fitter, **checked_values("inputs", inputs)}
         completed = checked_arguments(given, fitter=self._fitter, engine=self._engine)
         return completed, dict.fromkeys(idle_nodes(self._graph, outputs, completed, overrides))
+
+
+def driver_of(engine: Any, fitter: Any) -> GroupByDriver:
+    """The driver behind a call: one a pair, since building it takes longer than fitting a thousand groups.
+
+    One for a fitter of the user's own is built for the call.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        As :class:`GroupByDriver` does.
+    """
+    name = fitter_name(fitter)
+    check_engine(name, engine)
+    if name != "own":
+        return _cached_driver(engine, name)
+    return _without_report(GroupByDriver(engine=engine, fitter=fitter))
+
+
+@cache
+def _cached_driver(engine: str, fitter: str) -> GroupByDriver:
+    return _without_report(GroupByDriver(engine=engine, fitter=fitter))
+
+
+def _without_report(driver: GroupByDriver) -> GroupByDriver:
+    driver._reports = False
+    return driver
 
 
 def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, Any], found: Mapping[str, Any]) -> Any:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.drivers.groupby import GroupByDriver
+from gbr_dag.drivers.groupby import driver_of
 from gbr_dag.drivers.script_calls import ScriptCall
 from gbr_dag.tables import BoolArray, Coefficients, Factors, FitStatus, FloatArray, IntArray, TargetBlock
 from gbr_dag.triangles import triangle_of
@@ -66,7 +65,7 @@ def least_squares(
     outputs += ["row_prediction", "target_blocks"] if call.add_prediction else []
     outputs += ["bin_factors"] if diagnostics else []
     start = time.perf_counter()
-    found = cached_driver(engine, "ols").execute(
+    found = driver_of(engine, "ols").execute(
         outputs, call.inputs(intercept=intercept, missing=missing, min_entries=min_stat)
     )
     seconds = time.perf_counter() - start
@@ -170,11 +169,3 @@ def _status_words(fit_status: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
     for place, flag in enumerate(flags, start=1):
         worst[((fit_status & np.int16(flag)) != 0).any(axis=1)] = place
     return words[worst]
-
-
-@cache
-def cached_driver(engine: str, fitter: str) -> GroupByDriver:
-    """One graph a combination: building it takes longer than fitting a thousand groups."""
-    driver = GroupByDriver(engine=engine, fitter=fitter)
-    driver._reports = False
-    return driver

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gbr_dag.drivers.groupby import GroupByDriver
+from gbr_dag.drivers.groupby import driver_of
 from gbr_dag.drivers.script_calls import ScriptCall
 from gbr_dag.drivers.script_fits import (
     Arrays,
     ScriptFits,
-    cached_driver,
     completed_fits,
     condition_numbers,
     fitted_targets,
@@ -28,7 +27,7 @@ from gbr_dag.tables import BinMap, BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class GroupFitter:
+class ChosenFitter:
     """A fitter of single groups with its settings.
 
     ``fitter`` and ``engine`` as :func:`gbr_dag.fit_groups` has them, ``inputs`` what else the graph is given.
@@ -38,22 +37,16 @@ class GroupFitter:
     engine: str
     inputs: Mapping[str, Any]
 
-    def driver(self) -> GroupByDriver:
-        """The graph that fits with it."""
-        if isinstance(self.fitter, str):
-            return cached_driver(self.engine, self.fitter)
-        return GroupByDriver(engine=self.engine, fitter=self.fitter)
-
 
 def group_fits(
-    call: ScriptCall, fitter: GroupFitter, min_stat: Sequence[int], *, per_predictor: bool, condition: bool
+    call: ScriptCall, fitter: ChosenFitter, min_stat: Sequence[int], *, per_predictor: bool, condition: bool
 ) -> ScriptFits:
     """Fits of one group at a time, which may reject rows.
 
     Parameters
     ----------
     call : ScriptCall
-    fitter : GroupFitter
+    fitter : ChosenFitter
     min_stat : sequence of int
         Rows that each predictor needs; a fit needs the least of them.
     per_predictor : bool
@@ -65,7 +58,7 @@ def group_fits(
     shared = ["bin_table", "entries", "fit_record", *(["bin_medians"] if call.medians else [])]
     rows_too = ["row_reasons", "design", "response"] if per_predictor else []
     inputs = call.inputs(**fitter.inputs, min_entries=min(min_stat))
-    found = fitter.driver().execute([*shared, *_FIT_OUTPUTS, *rows_too], inputs)
+    found = driver_of(fitter.engine, fitter.fitter).execute([*shared, *_FIT_OUTPUTS, *rows_too], inputs)
     fits = _RejectingFits.of(found)
     if condition:
         fits = replace(fits, condition=_condition_of_used(inputs, fits))
@@ -196,7 +189,7 @@ class _RejectingFits:
 
 def _fit_without_sparse_predictors(
     call: ScriptCall,
-    fitter: GroupFitter,
+    fitter: ChosenFitter,
     min_stat: Sequence[int],
     found: Mapping[str, Any],
     fits: _RejectingFits,
@@ -231,7 +224,7 @@ def _fit_without_sparse_predictors(
                 "selection": rows,
             }
             inputs = {**call.inputs(**fitter.inputs, min_entries=min(min_stat)), **part}
-            others = _RejectingFits.of(fitter.driver().execute(_FIT_OUTPUTS, inputs))
+            others = _RejectingFits.of(driver_of(fitter.engine, fitter.fitter).execute(_FIT_OUTPUTS, inputs))
             if condition:
                 others = replace(others, condition=_condition_of_used(inputs, others))
             places = _places(others.row_bin, fits.row_bin, len(others.count))
@@ -258,7 +251,7 @@ def _condition_of_used(inputs: Mapping[str, Any], fits: _RejectingFits) -> Float
         if not rows.any():
             continue
         given = {**shared, "targets": (name,), "selection": rows}
-        found = cached_driver("numba", "ols").execute(["bin_map", "bin_factors"], given)
+        found = driver_of("numba", "ols").execute(["bin_map", "bin_factors"], given)
         places = _places(found["bin_map"].row_bin, fits.row_bin, found["bin_map"].n_bins)
         rank = fits.rank[places, target][:, None]
         result[places, target] = condition_numbers(found["bin_factors"], rank, fits.values.shape[2])[:, 0]

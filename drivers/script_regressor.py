@@ -27,7 +27,7 @@ from gbr_dag.drivers.script_diagnostics import (
     summarize_diagnostics_top,
 )
 from gbr_dag.drivers.script_fits import least_squares
-from gbr_dag.drivers.script_group_fits import GroupFitter, group_fits
+from gbr_dag.drivers.script_group_fits import ChosenFitter, group_fits
 from gbr_dag.drivers.script_tables import LINEAR, ROBUST, checked_columns, group_table, rows_with_predictions
 from gbr_dag.group_fits.batches import Batches
 from gbr_dag.options import CutOptions, HuberOptions
@@ -217,11 +217,11 @@ class GroupByRegressor:
     summarize_diagnostics_top = staticmethod(summarize_diagnostics_top)
 
 
-def _robust_fitter(fitter: Any, cut: Optional[float], n_jobs: Optional[int], batch_size: Optional[int]) -> GroupFitter:
+def _robust_fitter(fitter: Any, cut: Optional[float], n_jobs: Optional[int], batch_size: Optional[int]) -> ChosenFitter:
     check_fitter(fitter)
     if isinstance(fitter, str):
         options = HuberOptions(math.inf, cut) if fitter == "ols" else HuberOptions(sigma_cut=cut)
-        return GroupFitter("huber", "numba", {"threads": n_jobs, "fitter_options": options})
+        return ChosenFitter("huber", "numba", {"threads": n_jobs, "fitter_options": options})
     batches = Batches(size=batch_size)
     inputs = {"n_jobs": -1 if n_jobs is None else n_jobs, "fitter_options": CutOptions(cut), "batches": batches}
-    return GroupFitter(fitter, "loky", inputs)
+    return ChosenFitter(fitter, "loky", inputs)
