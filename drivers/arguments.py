@@ -76,7 +76,7 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
     _check_model(inputs, fitter)
     inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"], fitter)
-    inputs["threads"] = _checked_threads(inputs["threads"])
+    inputs["threads"] = _checked_threads(inputs["threads"], engine)
     inputs["n_jobs"] = _checked_jobs(inputs["n_jobs"], engine)
     inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
     if "frame" in inputs:
@@ -258,13 +258,17 @@ def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
     return int(min_entries)
 
 
-def _checked_threads(threads: Any) -> Optional[int]:
+def _checked_threads(threads: Any, engine: str) -> Optional[int]:
     if threads is None:
         return None
     if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or threads < 1:
         message = (
             f"threads must be an integer of at least 1, or None for NUMBA_NUM_THREADS or all cores, got {threads!r}"
         )
+        raise InputError(message)
+    if engine != "numba":
+        others = "engine 'loky' takes n_jobs" if engine == "loky" else f"engine {engine!r} runs on one thread of Python"
+        message = f"threads is for engine 'numba'; {others}; leave threads out"
         raise InputError(message)
     return int(threads)
 

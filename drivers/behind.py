@@ -25,10 +25,11 @@ _ARRAYS = {"weights": r"array of \d+ values", "selection": r"mask of \d+ rows"}
 
 @dataclass(frozen=True)
 class GroupRows:
-    """The rows as the caller sees them, and for each target why they serve or not, strings (n_rows,)."""
+    """The rows as the caller sees them, for each target why they serve or not, strings (n_rows,), and its fit (m,)."""
 
     frame: pd.DataFrame
     reasons: Mapping[str, npt.NDArray[np.object_]]
+    coefficients: Mapping[str, FloatArray]
 
 
 def recorded_inputs(record: Mapping[str, Any], frame: Any, weights: Any, selection: Any, fitter: Any) -> dict[str, Any]:
@@ -129,7 +130,8 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
         }
         for ending, values in parts.items():
             frame[_free(f"{target}{ending}", frame)] = values
-    return GroupRows(frame, reasons)
+    values = {target: fits["coefficients"].values[0, i] for i, target in enumerate(inputs["targets"])}
+    return GroupRows(frame, reasons, values)
 
 
 def row_counts(rows: GroupRows, targets: Sequence[str]) -> dict[str, dict[str, int]]:

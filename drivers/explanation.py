@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -16,9 +17,12 @@ from gbr_dag.drivers.keys import group_place
 from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.errors import DataWarning, InputError
 from gbr_dag.naming import FitColumn, coefficient_names, fit_columns
-from gbr_dag.tables import explain_status
+from gbr_dag.tables import FloatArray, explain_status
 
 _SHOWN_ROWS = 20
+
+_SAME = 1e-5
+"""Relative difference of coefficients of one fitter, whose table may be in single precision."""
 
 _MEANINGS = {
     "errors": "standard error of {coefficient}",
@@ -201,9 +205,25 @@ def _with_rows(explanation: Explanation, frame: pd.DataFrame, weights: Any, sele
                 " frame, weights and selection that were fitted"
             )
             raise InputError(message)
+    if record["fitter"] == "own":
+        _check_same_fitter(rows.coefficients, record["inputs"], values)
     return Explanation(
         explanation.group, values, explanation.meanings, explanation.status, record, rows=rows.frame, counts=counts
     )
+
+
+def _check_same_fitter(coefficients: Mapping[str, FloatArray], inputs: Mapping[str, Any], values: pd.Series) -> None:
+    """Refuse a fitter that only has the name of the one that was fitted with."""
+    names = coefficient_names(inputs["predictors"], inputs["intercept"])
+    for target, found in coefficients.items():
+        expected = values[[f"{target}_{name}{inputs['suffix']}" for name in names]].to_numpy(dtype=np.float64)
+        size = float(np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected)))
+        if not np.allclose(found, expected, rtol=_SAME, atol=_SAME * size, equal_nan=True):
+            message = (
+                f"fitter gives other coefficients of {target!r} than the table holds ({found.tolist()} against"
+                f" {expected.tolist()}); give the one that was fitted with"
+            )
+            raise InputError(message)
 
 
 def _table_columns(record: Mapping[str, Any]) -> dict[str, str]:

@@ -140,7 +140,8 @@ def inputs_for(fitter: str, engine: str, inputs: Mapping[str, Any]) -> dict[str,
     fitting = dict(inputs)
     if not isinstance(fitting.get("fitter_options"), kind):
         fitting.pop("fitter_options", None)
-    if engine != "loky":
-        for name in ("n_jobs", "batches"):
-            fitting.pop(name, None)
+    for name in ("n_jobs", "batches") if engine != "loky" else ():
+        fitting.pop(name, None)
+    if engine != "numba":
+        fitting.pop("threads", None)
     return fitting

@@ -43,13 +43,15 @@ _OWN = (Factors, GroupFits)
 """What is an engine's own affair, as how a factor splits means into hi and lo: the coefficients show whether it is
 right."""
 
-_OF_THE_CONFIG = {
-    "fit_record['engine']",
-    "fit_record['fitter']",
-    "fit_record['seconds']",
-    "fit_record['versions']['numba']",
-}
-"""They say which configuration ran, with what, and how long."""
+ONE_SIDED = {"scale", "flags", "n_refits", "n_rejected"}
+"""What some fitters tell and others do not."""
+
+_OF_THE_CONFIG = (
+    "group_fitter",
+    *(f"fit_record['{name}']" for name in ("engine", "fitter", "seconds", "versions")),
+    *(f"fit_record['inputs']['{name}']" for name in ("fitter_options", "n_jobs", "own_fitter", "threads")),
+)
+"""How paths begin that say which configuration ran, with what, and how long."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Layout:
     def leaf(self, path: str, values: npt.NDArray[Any], column: str) -> Leaf:
         """Say what an array of a node is."""
         family = path.partition("[")[0]
-        if path in _OF_THE_CONFIG or family in _PRIVATE:
+        if path.startswith(_OF_THE_CONFIG) or family in _PRIVATE:
             return Leaf(values, comparable=False)
         length = values.shape[0] if values.ndim else -1
         axis = "group" if length == self.n_bins else "row" if length == self.n_rows else ""
@@ -117,7 +119,7 @@ def leaves(node: str, value: Any, layout: Layout) -> dict[str, Leaf]:
             box[()] = part
             # objects without an equality of their own differ between any two runs
             has_equality = part is None or any("__eq__" in vars(kind) for kind in type(part).__mro__[:-1])
-            comparable = has_equality and path not in _OF_THE_CONFIG and not isinstance(part, _OWN)
+            comparable = has_equality and not path.startswith(_OF_THE_CONFIG) and not isinstance(part, _OWN)
             leaf = Leaf(box, comparable=comparable)
         found[path[len(node) :].lstrip(".")] = leaf
     return found

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.drivers.agreement import Agreement, relative_difference
-from gbr_dag.drivers.leaves import Layout, Leaf, leaves
+from gbr_dag.drivers.leaves import ONE_SIDED, Layout, Leaf, leaves
 from gbr_dag.naming import coefficient_names
 from gbr_dag.tables import BoolArray, FloatArray, IntArray
 
@@ -102,12 +102,21 @@ def pairs_of(
         if (a is not None and not a.comparable) or (b is not None and not b.comparable):
             part = name if name.startswith("['") else name.partition("[")[0]
             omitted[f"{node}.{part}".replace(".[", "[").rstrip(".")] = "every configuration has its own"
+        elif _is_one_sided(a, b):
+            omitted[f"{node}.{name}".replace(".[", "[")] = "only one fitter tells it"
         elif a is None or b is None or a.values.shape != b.values.shape:
             shapes = [_boxed("nothing" if leaf is None else f"shape {leaf.values.shape}") for leaf in (a, b)]
             always = np.ones((), dtype=bool)
             yield Pair(node, name, Leaf(shapes[0]), shapes[0], shapes[1], np.array(np.inf), always, ~always)
         else:
             yield _judged(node, name, a, b, agreement, tolerance)
+
+
+def _is_one_sided(a: Optional[Leaf], b: Optional[Leaf]) -> bool:
+    """Whether one side alone holds what not every fitter tells: nothing, or None, stands on the other."""
+    quantities = {leaf.quantity for leaf in (a, b) if leaf is not None}
+    absent = [leaf is None or leaf.values.shape == () for leaf in (a, b)]
+    return bool(quantities & ONE_SIDED) and absent[0] != absent[1]
 
 
 def _boxed(text: str) -> npt.NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Optional, Union
@@ -51,10 +52,10 @@ class HuberOptions:
 
     def __post_init__(self) -> None:
         """Refuse values that break their rule."""
-        _check_positive("tuning", self.tuning, infinite=True)
-        _check_cut(self.sigma_cut, self.max_refits)
-        _check_whole("max_iter", self.max_iter, 1)
-        _check_positive("tol", self.tol)
+        _set_positive(self, "tuning", infinite=True)
+        _set_cut(self)
+        _set_whole(self, "max_iter", 1)
+        _set_positive(self, "tol")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class GlmOptions:
         if self.link is not None:
             _check_choice("link", self.link, LINKS)
             _check_link(self.family, self.link)
-        _check_whole("max_iter", self.max_iter, 1)
+        _set_whole(self, "max_iter", 1)
 
 
 FAMILIES = {
@@ -172,8 +173,8 @@ class RlmOptions:
     def __post_init__(self) -> None:
         """Refuse values that break their rule."""
         _check_choice("norm", self.norm, NORMS)
-        _check_whole("max_iter", self.max_iter, 1)
-        _check_positive("tol", self.tol)
+        _set_whole(self, "max_iter", 1)
+        _set_positive(self, "tol")
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class CutOptions:
 
     def __post_init__(self) -> None:
         """Refuse values that break their rule."""
-        _check_cut(self.sigma_cut, self.max_refits)
+        _set_cut(self)
 
 
 Options = Union[HuberOptions, GlmOptions, RlmOptions, CutOptions]
@@ -231,28 +232,34 @@ def options_of_record(fitter: str, record: Optional[Mapping[str, Any]]) -> Optio
 
 
 def fitter_text(fitter: Any) -> str:
-    """A callable or estimator in words: its name with the module, or how it writes itself."""
+    """A callable or estimator in words: its name with the module, or how it writes itself, without addresses."""
     name = getattr(fitter, "__qualname__", None)
-    return repr(fitter) if name is None else f"{fitter.__module__}.{name}"
+    text = repr(fitter) if name is None else f"{fitter.__module__}.{name}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
-def _check_cut(sigma_cut: Any, max_refits: Any) -> None:
-    if sigma_cut is not None:
-        _check_positive("sigma_cut", sigma_cut)
-    _check_whole("max_refits", max_refits, 0)
+def _set_cut(options: Union[HuberOptions, CutOptions]) -> None:
+    if options.sigma_cut is not None:
+        _set_positive(options, "sigma_cut")
+    _set_whole(options, "max_refits", 0)
 
 
-def _check_positive(name: str, value: Any, *, infinite: bool = False) -> None:
+def _set_positive(options: Any, name: str, *, infinite: bool = False) -> None:
+    """Check a number above 0, and keep it as Python's own: numpy's are not plain JSON."""
+    value = getattr(options, name)
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and value > 0
     if not fits or (math.isinf(value) and not infinite):
         message = f"{name} must be a number above 0, got {value!r}"
         raise InputError(message)
+    object.__setattr__(options, name, value if isinstance(value, int) else float(value))
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+def _set_whole(options: Any, name: str, least: int) -> None:
+    value = getattr(options, name)
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         message = f"{name} must be an integer of at least {least}, got {value!r}"
         raise InputError(message)
+    object.__setattr__(options, name, int(value))
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
 from gbr_dag.group_fits.frame_order import in_frame_order
-from gbr_dag.group_fits.least_squares import rooted_rows
+from gbr_dag.group_fits.least_squares import kept_predictors, rooted_rows
 from gbr_dag.group_fits.records import GroupFits, GroupFitter, Rejections, SortedRows, fits_of_bins
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.tables import BinMap, BinRows, BinTable, Coefficients, Columns, FloatArray, TargetBlock
@@ -117,9 +117,10 @@ def condition__rows(sorted_rows: SortedRows, coefficients: Coefficients) -> Floa
     result = np.full(fitted.shape, np.nan)
     for b, target in zip(*np.nonzero(fitted)):
         rows = sorted_rows.of(b, target)
-        kept = ~np.isnan(coefficients.values[b, target, int(sorted_rows.intercept) :])
-        x = rooted_rows(rows).x[:, kept]
-        result[b, target] = np.linalg.cond(x / np.linalg.norm(x, axis=0)) if kept.any() else 1.0
+        rooted = rooted_rows(rows)
+        kept = kept_predictors(rows, rooted)
+        x = rooted.x[:, kept]
+        result[b, target] = np.linalg.cond(x / np.linalg.norm(x, axis=0)) if kept else 1.0
     return result
 
 

@@ -197,3 +197,61 @@ def test_what_cannot_be_sent_is_refused_with_ways_out(frame):
     with pytest.raises(InputError, match=r"locked cannot be sent to another process: .*lock.*n_jobs=1"):
         gbr_dag.fit_groups(frame, **MODEL, fitter=locked, engine="loky", n_jobs=2)
     assert len(gbr_dag.fit_groups(frame, **MODEL, fitter=locked, engine="loky", n_jobs=1)) == 8
+
+
+def test_the_condition_of_ones_own_fits_leaves_out_aliased_predictors(frame):
+    frame.loc[frame["g"] == 1, "x"] = 3.0
+    table = gbr_dag.fit_groups(frame, **MODEL, fitter=slope, engine="statsmodels", diagnostics=["condition"])
+    plain = gbr_dag.fit_groups(frame, **MODEL, diagnostics=["condition"])
+    np.testing.assert_allclose(table["y_condition"], plain["y_condition"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"engine": "numba"}, {"engine": "statsmodels"}),
+        ({"engine": "loky"}, {"engine": "numba"}),
+        ({"fitter": "rlm", "engine": "statsmodels"}, {"fitter": "huber", "engine": "reference"}),
+    ],
+)
+def test_configurations_of_other_fitters_are_compared_by_what_both_have(frame, left, right):
+    inputs = {"frame": frame, **MODEL, "weights": "w"}
+    # statsmodels stops its robust fits at steps of 1e-8
+    comparison = gbr_dag.GroupByDriver().compare(inputs, left, right, tolerance=1e-6)
+    assert comparison.equal, str(comparison)
+    assert {"coefficients", "fit_table"} <= set(comparison.nodes_compared)
+
+
+def test_settings_are_numbers_of_python(frame):
+    options = HuberOptions(
+        tuning=np.float32(1.5), sigma_cut=np.float64(4), max_refits=np.int64(3), max_iter=np.int8(99)
+    )
+    assert [type(value) for value in (options.tuning, options.sigma_cut, options.max_refits)] == [float, float, int]
+    table = gbr_dag.fit_groups(frame, **MODEL, fitter="huber", fitter_options=options)
+    json.dumps(gbr_dag.fit_metadata(table))
+
+
+class Scaled:
+    """A callable with a state and no text of its own."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, X, y, w):
+        return self.factor * slope(X, y, w)
+
+
+def test_explain_knows_a_fitter_by_its_coefficients(frame):
+    table = gbr_dag.fit_groups(frame, **MODEL, fitter=Scaled(1.0), engine="statsmodels", dtype="float32")
+    again = gbr_dag.fit_groups(frame, **MODEL, fitter=Scaled(1.0), engine="statsmodels", dtype="float32")
+    assert " at 0x" not in gbr_dag.fit_metadata(table)["inputs"]["own_fitter"]
+    assert gbr_dag.fit_metadata(table)["inputs"] == gbr_dag.fit_metadata(again)["inputs"]
+    assert len(gbr_dag.explain(table, 3, frame, fitter=Scaled(1.0)).rows) == 30
+    with pytest.raises(InputError, match="fitter gives other coefficients of 'y' than the table holds"):
+        gbr_dag.explain(table, 3, frame, fitter=Scaled(2.0))
+
+
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - {"numba"}))
+def test_threads_are_for_the_compiled_engine(frame, engine):
+    with pytest.raises(InputError, match="threads is for engine 'numba'"):
+        gbr_dag.fit_groups(frame, **MODEL, engine=engine, threads=2)
