@@ -65,11 +65,12 @@ def group_fits(
     if per_predictor and call.predictors:
         _fit_without_sparse_predictors(call, fitter, min_stat, found, fits, condition=condition)
     seconds = time.perf_counter() - start
+    some: BoolArray = np.any(fits.fitted, axis=1)
     return completed_fits(
         call,
         found,
         fits.arrays(),
-        fits.fitted.any(axis=1),
+        some,
         np.where(fits.entered, fits.prediction, np.nan),
         seconds,
     )

@@ -108,7 +108,8 @@ def group_table(call: ScriptCall, fits: ScriptFits, columns: list[FitColumn]) ->
     """One row a group, sorted by key; floats in the caller's dtype, ``attrs`` with how it came to be."""
     table: dict[str, Any] = {name: fits.keys[name].array for name in fits.keys}
     for column in columns:
-        values = fits.arrays[column.source][(slice(None), *column.place)]
+        place: tuple[Any, ...] = (slice(None), *column.place)
+        values = fits.arrays[column.source][place]
         table[column.name] = np.array(_cast(values, call.cast_dtype))  # its own, whatever it was cut out of
     return with_metadata(pd.DataFrame(table, copy=False), fits.record)
 

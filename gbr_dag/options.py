@@ -228,7 +228,8 @@ def options_of_record(fitter: str, record: Optional[Mapping[str, Any]]) -> Optio
     """Settings from what :func:`options_record` made of them."""
     if record is None:
         return None
-    return OPTIONS_OF[fitter](**{name: math.inf if value == "inf" else value for name, value in record.items()})
+    settings: dict[str, Any] = {name: math.inf if value == "inf" else value for name, value in record.items()}
+    return OPTIONS_OF[fitter](**settings)
 
 
 def fitter_text(fitter: Any) -> str:
@@ -246,8 +247,8 @@ def _set_cut(options: Union[HuberOptions, CutOptions]) -> None:
 
 def _set_positive(options: Any, name: str, *, infinite: bool = False) -> None:
     """Check a number above 0, and keep it as Python's own: numpy's are not plain JSON."""
-    value = getattr(options, name)
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and value > 0
+    value: Any = getattr(options, name)
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value) > 0
     if not fits or (math.isinf(value) and not infinite):
         message = f"{name} must be a number above 0, got {value!r}"
         raise InputError(message)

@@ -72,11 +72,9 @@ def group_fits__numba(
         parts = [getattr(fits, name) for fits in blocks]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)[:, order]
 
+    flags: npt.NDArray[np.int16] = np.where(of("not_converged"), np.int16(FitStatus.NOT_CONVERGED), np.int16(0))
+    flags |= np.where(of("at_floor"), np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
     shared = ("values", "unit_covariance", "scale", "sse", "syy", "constant", "count", "rank", "conditioning")
     counts = ("n_refits", "n_rejected", "leverage")
-    return GroupFits(
-        **{name: of(name) for name in (*shared, *counts)},
-        flags=np.where(of("not_converged"), np.int16(FitStatus.NOT_CONVERGED), np.int16(0))
-        | np.where(of("at_floor"), np.int16(FitStatus.NEARLY_EXACT), np.int16(0)),
-        rejected=None if options.sigma_cut is None else of("rejected"),
-    )
+    arrays: dict[str, Any] = {name: of(name) for name in (*shared, *counts)}
+    return GroupFits(**arrays, flags=flags, rejected=None if options.sigma_cut is None else of("rejected"))

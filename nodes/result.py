@@ -60,7 +60,7 @@ def target_columns(
         "n_refits": None if rejections is None else rejections.n_refits,
         "n_rejected": None if rejections is None else rejections.n_rejected,
     }
-    given = {"intercept": intercept, "suffix": suffix, "rejecting": rejections is not None}
+    given: dict[str, Any] = {"intercept": intercept, "suffix": suffix, "rejecting": rejections is not None}
     columns = {}
     for i, target in enumerate(targets):
         for column in fit_columns(target, predictors, diagnostics, **given):

@@ -42,7 +42,7 @@ class GroupRows:
     @property
     def n_coefficients(self) -> int:
         """Coefficients of the model, the intercept among them."""
-        return self.x.shape[1] + self.intercept
+        return int(self.x.shape[1]) + int(self.intercept)
 
     def of(self, kept: BoolArray) -> GroupRows:
         """The same with the rows kept (n,) only."""
@@ -266,7 +266,9 @@ def fits_of_bins(fitter: GroupFitter, rows: SortedRows, start: int, stop: int) -
     arrays: dict[str, Any] = {}
     for field in fields(GroupFits):
         if field.name not in {"rejected", "failures"}:
-            column = np.array([getattr(fit, field.name) for fit in fits], dtype=_DTYPES.get(field.name, np.float64))
+            column: npt.NDArray[Any] = np.array(
+                [getattr(fit, field.name) for fit in fits], dtype=_DTYPES.get(field.name, np.float64)
+            )
             shape = {"values": (m,), "unit_covariance": (m, m)}.get(field.name, ())
             arrays[field.name] = column.reshape(stop - start, t, *shape)
     return GroupFits(**arrays, rejected=rejected, failures=tuple(failures))
