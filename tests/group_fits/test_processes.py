@@ -173,7 +173,7 @@ def test_a_fitter_that_cannot_be_sent_is_refused(backend, n_jobs):
             return values
 
     message = (
-        r"^fitter Calling\(function=<function .*locked at .*>\) cannot be sent to another process: TypeError: cannot"
+        r"^fitter Calling\(function=<function .*locked>\) cannot be sent to another process: TypeError: cannot"
         r" pickle '_thread.lock' object; define it at the top level of a module that can be imported, without open"
         r" files, locks or connections, or give n_jobs=1$"
     )
@@ -199,7 +199,7 @@ class Unloadable:
 
 
 def test_a_fitter_that_cannot_be_loaded_is_refused():
-    message = r"Unloadable object at .* cannot be loaded in another process: RuntimeError: only here; define it"
+    message = r"Unloadable object> cannot be loaded in another process: RuntimeError: only here; define it"
     with pytest.raises(InputError, match=message):
         fits_in_processes(Unloadable(os.getpid()), grouped([40] * 40), 2)
 
