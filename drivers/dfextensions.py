@@ -98,6 +98,8 @@ def make_parallel_fit_v2(
         infinity for no cut.
     fitter : {"ols", "robust", "huber", "auto"}, callable or estimator, default "ols"
         Least squares; Huber's M-estimate under three names; or one of your own, as :func:`fit_groups` takes it.
+        ``"ols"`` is a Huber fit with infinite tuning, which is least squares with the cut; :func:`fit_metadata` has it
+        under ``huber``.
     batch_size : int or "auto", default "auto"
         Groups that go to a process at a time; "auto" balances them by their rows. No number depends on this and the
         other settings of batches.
@@ -155,7 +157,7 @@ def make_parallel_fit_v2(
     settings = {
         "n_jobs": -1 if checked_jobs(n_jobs) is None else n_jobs,
         "batches": Batches(
-            size=checked_batch_size(batch_size),
+            size=checked_batch_size(batch_size, batch_strategy),
             strategy=batch_strategy,
             small_group_threshold=small_group_threshold,
             min_batch_size=min_batch_size,

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, Optional
 
 from gbr_dag.errors import InputError, UnknownNameError
-from gbr_dag.graph.checks import unknown
+from gbr_dag.graph.checks import suggestion, unknown
 from gbr_dag.options import OPTIONS_OF, Options
 
 _LEAST_SQUARES = ("loky", "numba", "numpy", "reference", "statsmodels")
@@ -108,7 +108,7 @@ def options_of_text(fitter: str, settings: Iterable[str]) -> Optional[Options]:
     Raises
     ------
     InputError
-        If the fitter has no such setting, or the value cannot be read.
+        If the fitter has no such setting, or the value cannot be read, or one is given twice.
     """
     given = [setting.partition("=") for setting in settings]
     if not given:
@@ -121,7 +121,13 @@ def options_of_text(fitter: str, settings: Iterable[str]) -> Optional[Options]:
     values: dict[str, Any] = {}
     for name, _, value in given:
         if name not in known:
-            raise InputError(unknown(f"option of fitter {fitter!r}", name, known, f"options: {', '.join(known)}"))
+            near = suggestion(name, known)
+            options = f"{near}{' ' if near else '; '}options: {', '.join(known)}"
+            message = f"fitter {fitter!r} has no option {name!r}{options}"
+            raise InputError(message)
+        if name in values:
+            message = f"option {name!r} must be given once, got it again with {value!r}"
+            raise InputError(message)
         values[name] = _number_or_text(value)
     return kind(**values)
 

@@ -142,20 +142,22 @@ def checked_whole(argument: str, value: Any, least: int) -> int:
 
 def checked_jobs(n_jobs: Any) -> Optional[int]:
     """Processes or threads; None for all cores, which scripts call -1."""
-    if n_jobs == -1:
-        return None
-    if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
+    whole = isinstance(n_jobs, numbers.Integral) and not isinstance(n_jobs, bool)
+    if not whole or (n_jobs < 1 and n_jobs != -1):
         message = f"n_jobs must be an integer of at least 1, or -1 for all cores, got {n_jobs!r}"
         raise InputError(message)
-    return int(n_jobs)
+    return None if n_jobs == -1 else int(n_jobs)
 
 
-def checked_batch_size(batch_size: Any) -> Optional[int]:
-    """Groups a task; None for ``"auto"``."""
+def checked_batch_size(batch_size: Any, strategy: str = "auto") -> Optional[int]:
+    """Groups a task; None for ``"auto"``. With a strategy of no batches there is nothing to choose."""
     if isinstance(batch_size, str) and batch_size == "auto":
         return None
     if not isinstance(batch_size, numbers.Integral) or isinstance(batch_size, bool) or batch_size < 1:
         message = f"batch_size must be 'auto' or an integer of at least 1, got {batch_size!r}"
+        raise InputError(message)
+    if strategy == "no_batching" and batch_size != 1:
+        message = f"batch_size must be 'auto', or 1, with batch_strategy 'no_batching', got {batch_size!r}"
         raise InputError(message)
     return int(batch_size)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gbr_dag.drivers.groupby import driver_of
+from gbr_dag.drivers.groupby import GroupByDriver, driver_of
 from gbr_dag.drivers.script_calls import ScriptCall
 from gbr_dag.drivers.script_fits import (
     Arrays,
@@ -21,9 +23,12 @@ from gbr_dag.drivers.script_fits import (
     rows_of,
     worst_target,
 )
+from gbr_dag.errors import DataWarning
+from gbr_dag.group_fits.frame_order import FAILED_FITS, warn_of_failures
+from gbr_dag.group_fits.records import Failure
 from gbr_dag.nodes.statistics import bin_medians__pandas
 from gbr_dag.row_reasons import ROW_REASONS
-from gbr_dag.tables import BinMap, BoolArray, FloatArray, IntArray
+from gbr_dag.tables import BinMap, BoolArray, FloatArray, IntArray, TargetBlock
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,25 @@ def group_fits(
     """
     start = time.perf_counter()
     shared = ["bin_table", "entries", "fit_record", *(["bin_medians"] if call.medians else [])]
-    rows_too = ["row_reasons", "design", "response"] if per_predictor else []
     inputs = call.inputs(**fitter.inputs, min_entries=min(min_stat))
-    found = driver_of(fitter.engine, fitter.fitter).execute([*shared, *_FIT_OUTPUTS, *rows_too], inputs)
-    fits = _RejectingFits.of(found)
-    if condition:
-        fits = replace(fits, condition=_condition_of_used(inputs, fits))
+    driver = driver_of(fitter.engine, fitter.fitter)
+    overrides: dict[str, Any] = {}
+    sparse: list[_SparseFit] = []
     if per_predictor and call.predictors:
-        _fit_without_sparse_predictors(call, fitter, min_stat, found, fits, condition=condition)
+        overrides = driver.execute(_BEFORE_THE_FIT, inputs)
+        sparse = _sparse_fits(overrides, min_stat)
+        overrides["target_blocks"] = _without_sparse(overrides["target_blocks"], sparse)
+    with _untold_failures() if sparse else nullcontext():
+        found = driver.execute([*shared, *_FIT_OUTPUTS], inputs, overrides)
+        fits = _RejectingFits.of(found)
+        if condition:
+            fits = replace(fits, condition=_condition_of_used(inputs, fits))
+        failures = list(found["group_fits"].failures)
+        for part in sparse:
+            failures += _fit_without_sparse_predictors(driver, call, inputs, part, fits, condition=condition)
+    if sparse:
+        failures.sort(key=lambda failure: (failure.bin, failure.target))
+        warn_of_failures(failures, fits.count.size, found["bin_table"], call.targets)
     seconds = time.perf_counter() - start
     some: BoolArray = np.any(fits.fitted, axis=1)
     return completed_fits(
@@ -75,6 +91,17 @@ def group_fits(
         seconds,
     )
 
+
+_BEFORE_THE_FIT = (
+    "bin_table",
+    "bin_map",
+    "entries",
+    "row_reasons",
+    "design",
+    "response",
+    "target_blocks",
+    "left_out_rows",
+)
 
 _FIT_OUTPUTS = (
     "bin_map",
@@ -133,16 +160,6 @@ class _RejectingFits:
             condition=np.full(coefficients.values.shape[:2], np.nan),
         )
 
-    def drop(self, bins: BoolArray, target: int) -> None:
-        """Make these bins unfitted for one target."""
-        for name in ("values", "errors", "leverage", "mad", "condition"):
-            getattr(self, name)[bins, target] = np.nan
-        for name in ("rank", "n_refits", "n_rejected", "fitted"):
-            getattr(self, name)[bins, target] = 0
-        rows = np.append(bins, False)[self.row_bin]
-        self.prediction[rows, target] = self.residual[rows, target] = np.nan
-        self.entered[rows, target] = self.used[rows, target] = False
-
     def put(self, others: _RejectingFits, target: int, places: IntArray) -> None:
         """Take one target from fits of that target alone: bin b of theirs is ``places[b]`` here.
 
@@ -188,51 +205,100 @@ class _RejectingFits:
         }
 
 
+@dataclass(frozen=True)
+class _SparseFit:
+    """Groups that one target is fitted in without some predictors, which have too few rows there.
+
+    ``kept`` are the predictors that are left, in ascending order; with none of them nothing is fitted. ``rows``, bool
+    (n_rows,), are those of the groups that serve if a missing value of any predictor costs no row.
+    """
+
+    target: int
+    bins: BoolArray
+    kept: IntArray
+    rows: BoolArray
+
+
+def _sparse_fits(found: Mapping[str, Any], min_stat: Sequence[int]) -> list[_SparseFit]:
+    """One for each target and set of predictors that are left."""
+    usable = np.isin(found["row_reasons"], (0, ROW_REASONS.index("predictor missing or infinite")))
+    finite = [np.isfinite(column) for column in found["design"]]
+    row_bin, n_bins = found["bin_map"].row_bin.astype(np.int64), found["bin_map"].n_bins
+    fits = []
+    for target, column in enumerate(found["response"]):
+        base = usable & np.isfinite(column)
+        counts = [np.bincount(row_bin[base & present], minlength=n_bins) for present in finite]
+        enough = np.stack([count >= least for count, least in zip(counts, min_stat)], axis=1)
+        for pattern in np.unique(enough, axis=0):
+            if not pattern.all():
+                bins = (enough == pattern).all(axis=1)
+                fits.append(_SparseFit(target, bins, np.flatnonzero(pattern), base & _of_rows(bins, row_bin)))
+    return fits
+
+
+def _without_sparse(blocks: Sequence[TargetBlock], sparse: Sequence[_SparseFit]) -> tuple[TargetBlock, ...]:
+    """The blocks without the rows of what is fitted apart; targets that lose the same rows stay together."""
+    if not sparse:
+        return tuple(blocks)
+    lost: dict[int, BoolArray] = {}
+    for part in sparse:
+        lost[part.target] = lost[part.target] | part.rows if part.target in lost else part.rows
+    left: list[TargetBlock] = []
+    for block in blocks:
+        of_block: list[TargetBlock] = []
+        for target in block.targets:
+            rows = block.rows & ~lost[target] if target in lost else block.rows
+            for i, other in enumerate(of_block):
+                if np.array_equal(other.rows, rows):
+                    of_block[i] = TargetBlock((*other.targets, target), rows)
+                    break
+            else:
+                of_block.append(TargetBlock((target,), rows))
+        left += of_block
+    return tuple(left)
+
+
 def _fit_without_sparse_predictors(
+    driver: GroupByDriver,
     call: ScriptCall,
-    fitter: ChosenFitter,
-    min_stat: Sequence[int],
-    found: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    sparse: _SparseFit,
     fits: _RejectingFits,
     *,
     condition: bool,
-) -> None:
-    """Fit groups anew in which some predictor has too few rows, without it; its missing values cost no rows then."""
-    usable = np.isin(found["row_reasons"], (0, ROW_REASONS.index("predictor missing or infinite")))
-    finite = np.stack([np.isfinite(column) for column in found["design"]], axis=1)
-    for target, column in enumerate(found["response"]):
-        base = usable & np.isfinite(column)
-        enough = np.stack(
-            [
-                np.bincount(fits.row_bin[base & finite[:, j]], minlength=len(fits.count)) >= least
-                for j, least in enumerate(min_stat)
-            ],
-            axis=1,
-        )
-        for pattern in np.unique(enough, axis=0):
-            if pattern.all():
-                continue
-            bins = (enough == pattern).all(axis=1)
-            fits.drop(bins, target)
-            if not pattern.any():
-                continue
-            rows = base & np.append(bins, False)[fits.row_bin]
-            kept = np.flatnonzero(pattern)
-            part = {
-                "targets": (call.targets[target],),
-                "predictors": tuple(call.predictors[j] for j in kept),
-                "medians": (),
-                "selection": rows,
-            }
-            inputs = {**call.inputs(**fitter.inputs, min_entries=min(min_stat)), **part}
-            others = _RejectingFits.of(driver_of(fitter.engine, fitter.fitter).execute(_FIT_OUTPUTS, inputs))
-            if condition:
-                others = replace(others, condition=_condition_of_used(inputs, others))
-            places = _places(others.row_bin, fits.row_bin, len(others.count))
-            fits.put(others, target, places)
-            coefficients = np.concatenate(([0], 1 + kept))
-            fits.values[places[:, None], target, coefficients] = others.values[:, 0]
-            fits.errors[places[:, None], target, coefficients] = others.errors[:, 0]
+) -> list[Failure]:
+    """Fit these groups, which are not fitted yet, and put them among the others; what failed, by bin and target."""
+    if not len(sparse.kept):
+        return []
+    part = {
+        "targets": (call.targets[sparse.target],),
+        "predictors": tuple(call.predictors[j] for j in sparse.kept),
+        "medians": (),
+        "selection": sparse.rows,
+    }
+    found = driver.execute(_FIT_OUTPUTS, {**inputs, **part})
+    others = _RejectingFits.of(found)
+    if condition:
+        others = replace(others, condition=_condition_of_used({**inputs, **part}, others))
+    places = _places(others.row_bin, fits.row_bin, len(others.count))
+    fits.put(others, sparse.target, places)
+    coefficients = np.concatenate(([0], 1 + sparse.kept))
+    fits.values[places[:, None], sparse.target, coefficients] = others.values[:, 0]
+    fits.errors[places[:, None], sparse.target, coefficients] = others.errors[:, 0]
+    return [Failure(int(places[one.bin]), sparse.target, one.text) for one in found["group_fits"].failures]
+
+
+@contextmanager
+def _untold_failures() -> Iterator[None]:
+    """Let no run tell of its failed fits: the call is told of all of them at once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", FAILED_FITS, DataWarning)
+        yield
+
+
+def _of_rows(bins: BoolArray, row_bin: IntArray) -> BoolArray:
+    """Whether each row is in one of the bins, bool (n_rows,)."""
+    return np.append(bins, False)[row_bin]
 
 
 def _places(row_bin: IntArray, others: IntArray, n_bins: int) -> IntArray:
@@ -248,7 +314,7 @@ def _condition_of_used(inputs: Mapping[str, Any], fits: _RejectingFits) -> Float
     result = np.full(fits.count.shape, np.nan)
     shared = {name: inputs[name] for name in ("frame", "by", "predictors", "weights", "suffix", "diagnostics")}
     for target, name in enumerate(inputs["targets"]):
-        rows = fits.used[:, target] & np.append(fits.fitted[:, target], False)[fits.row_bin]
+        rows = fits.used[:, target] & _of_rows(fits.fitted[:, target], fits.row_bin)
         if not rows.any():
             continue
         given = {**shared, "targets": (name,), "selection": rows}

@@ -163,9 +163,12 @@ class GroupByRegressor:
             rows in a group is dropped there for that target. A fit needs the least of these.
         sigmaCut : float or None, default 4.0
             Rows whose residual sqrt(w) r is beyond so many medians of abs(sqrt(w) r) are rejected, until none is;
-            None or infinity for no cut.
+            None or infinity for no cut. The default, 2.7 standard deviations, costs good rows of normal noise, and the
+            errors come out too small; see Notes.
         fitter : {"auto", "robust", "huber", "ols"}, callable or estimator, default "auto"
             Huber's M-estimate under three names; least squares; or one of your own, as :func:`fit_groups` takes it.
+            ``"ols"`` is a Huber fit with infinite tuning, which is least squares with the cut; :func:`fit_metadata`
+            has it under ``huber``.
         batch_size : int or "auto", default "auto"
             Groups a task for a fitter of your own; compiled fits are not sent anywhere. No number depends on it.
         diag : bool, default False
@@ -191,6 +194,13 @@ class GroupByRegressor:
         ------
         InputError
             If an argument breaks its rule, before anything runs.
+
+        Notes
+        -----
+        Of normal noise the default cut takes the good rows in the tails, 1.6 % of 50, and the rest looks too quiet:
+        pulls (slope - true slope) / error of 40,000 groups with one predictor have a standard deviation of 1.45, 1.13
+        and 1.07 for groups of 20, 50 and 100 rows; 1.14, 1.03 and 1.01 with ``sigmaCut=6``; 1.09, 1.03 and 1.01
+        without a cut.
         """
         call = checked_call(
             df,

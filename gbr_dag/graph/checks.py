@@ -19,7 +19,11 @@ _SHOW_ALL = "`driver.list_outputs()` shows all"
 
 def suggestion(name: object, known: Iterable[str]) -> str:
     """Name the nearest known name: ``"; did you mean 'numba'?"``, or ``""`` when none is near."""
-    near = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    text, names = str(name), list(known)
+    near = get_close_matches(text, names, n=1, cutoff=0.6)
+    if not near:  # 'OLS' has no letter of 'ols'
+        in_lower_case = {other.lower(): other for other in names}
+        near = [in_lower_case[other] for other in get_close_matches(text.lower(), in_lower_case, n=1, cutoff=0.6)]
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

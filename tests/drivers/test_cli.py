@@ -252,7 +252,15 @@ def test_fitters_and_their_settings(call, file, frame, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--fitter", "huber", "--option", "cut=3"), "option of fitter 'huber' 'cut' is unknown"),
+        (
+            ("--fitter", "huber", "--option", "sigmacut=3"),
+            "fitter 'huber' has no option 'sigmacut'; did you mean 'sigma_cut'? options: tuning, sigma_cut, max_refits",
+        ),
+        (("--fitter", "huber", "--option", "bogus=3"), "fitter 'huber' has no option 'bogus'; options: tuning"),
+        (
+            ("--fitter", "huber", "--option", "sigma_cut=4", "--option", "sigma_cut=5"),
+            "option 'sigma_cut' must be given once, got it again with '5'",
+        ),
         (("--option", "sigma_cut=3"), "option must be left out for fitter 'ols'"),
         (("--fitter", "huber", "--option", "sigma_cut=wide"), "sigma_cut must be a number above 0, got 'wide'"),
         (("--fitter", "glm"), "fitter 'glm' does not run on engine 'numba'; engines that can: statsmodels"),

@@ -214,6 +214,7 @@ def test_jobs_change_no_number(door, frame):
     [
         {"batch_size": 1},
         {"batch_size": 100, "batch_strategy": "auto"},
+        {"batch_size": 1, "batch_strategy": "no_batching"},
         {"small_group_threshold": 5, "min_batch_size": 2},
         {"backend": "threading", "n_jobs": 2},
     ],
@@ -245,58 +246,6 @@ def test_no_cut_rejects_nothing(door, cut, frame):
     assert (groups[f"{prefix}frac_rejected_s"] == 0.0).all()
 
 
-def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
-    """Group 1 has z in 4 rows only, group 2 in none; x is whole but for one row."""
-    frame = frame.sort_values("a", kind="stable").reset_index(drop=True)
-    frame.loc[frame.index[frame["a"] == 1][4:], "z"] = np.nan
-    frame.loc[frame["a"] == 2, "z"] = np.nan
-    frame.loc[frame.index[frame["a"] == 2][0], "x"] = np.nan
-    return frame
-
-
-def test_predictors_with_few_rows_are_dropped(frame):
-    df = with_gaps(frame)
-    rows, groups = fit(
-        "robust", df, "a", TARGETS, PREDICTORS, weights="w", fitter="ols", sigmaCut=None, addPrediction=True, diag=True
-    )
-    for values in groups.to_dict("records"):
-        inside = df[df["a"] == values["a"]]
-        predictors = PREDICTORS if values["a"] == 0 else ["x"]
-        used = inside[inside["x"].notna()]
-        design = np.sqrt(used["w"].to_numpy())[:, None] * np.column_stack([np.ones(len(used)), used[predictors]])
-        assert values["diag_cond_xtx_s"] == pytest.approx(np.linalg.cond(design.T @ design), rel=1e-9)
-        assert values["bin_count_s"] == len(inside)
-        for target in TARGETS:
-            expected = least_squares(used, target, predictors, "w")
-            ours = [values[f"{target}_{name}_s"] for name in ("intercept", *(f"slope_{name}" for name in predictors))]
-            np.testing.assert_allclose(ours, expected, rtol=1e-9)
-            prediction = expected[0] + used[predictors] @ expected[1:]
-            np.testing.assert_allclose(rows[f"{target}_s"][used.index], prediction, rtol=1e-9)
-            r = used[target] - prediction
-            assert values[f"{target}_rms_s"] == pytest.approx(np.sqrt(np.mean(r**2)), rel=1e-9)
-            assert values[f"{target}_mad_s"] == pytest.approx(np.median(np.abs(r)), rel=1e-8)
-            assert np.isnan(values[f"{target}_slope_z_s"]) == (values["a"] != 0)
-            assert np.isnan(values[f"{target}_err_z_s"]) == (values["a"] != 0)
-    assert rows.loc[df["x"].isna(), ["y_s", "u_s"]].isna().all(axis=None)
-
-
-def test_min_stat_of_every_predictor(frame):
-    df = with_gaps(frame)
-    few = fit("robust", df, "a", "y", PREDICTORS, weights="w", min_stat=[10, 4])[1]
-    assert few["y_slope_z_s"].isna().tolist() == [False, False, True]
-    counts = df["a"].value_counts().sort_index()
-    least = int(counts.max())
-    some = fit("robust", df, "a", "y", PREDICTORS, weights="w", min_stat=[least, 3])[1]
-    whole = counts.to_numpy() == least
-    assert some["y_slope_x_s"].notna().tolist() == list(whole & (counts.index != 2))
-    alone = fit("robust", df, "a", "y", ["z"], weights="w", min_stat=10)[1]
-    assert alone.drop(columns="a").select_dtypes("float").isna().all(axis=1).tolist() == [False, True, True]
-    assert fit("robust", df, "a", "y", "x")[1]["y_slope_x_s"].notna().all()  # [10, 10] serves one predictor
-    for wrong in ([5], [5, 5, 5], [], [0, 1], ["10", 10], "10", 0, 2.5, True):
-        with pytest.raises(InputError, match="min_stat"):
-            fit("robust", df, "a", "y", PREDICTORS, min_stat=wrong)
-
-
 @pytest.mark.parametrize("door", DOORS)
 def test_no_rows_give_an_empty_table(door, frame):
     rows, groups = fit(
@@ -313,6 +262,13 @@ def test_no_rows_give_an_empty_table(door, frame):
     assert len(groups) == 0
     assert "y_slope_x_s" in groups
     assert rows["y_s"].isna().all()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_attributes_of_the_frame_stay(door, frame):
+    frame.attrs["period"] = "LHC22o"
+    for wanted in (False, True):
+        assert fit(door, frame, "a", "y", "x", addPrediction=wanted)[0].attrs == {"period": "LHC22o"}
 
 
 @pytest.mark.parametrize("door", WEIGHTED)
@@ -358,6 +314,9 @@ REFUSED = [
     ({"selection": "x + 1"}, "selection must be a condition"),
     ({"suffix": None}, "suffix must be a string"),
     ({"suffix": "", "addPrediction": True}, "suffix '' would overwrite column 'y' of df"),
+    ({"medians": "y_s", "addPrediction": True}, "suffix '_s' would overwrite column 'y_s' of df"),
+    ({"predictors": "y_s", "addPrediction": True}, "suffix '_s' would overwrite column 'y_s' of df"),
+    ({"by": "y_s", "addPrediction": True}, "suffix '_s' would overwrite column 'y_s' of df"),
     ({"suffix": "", "medians": "a"}, "columns of dfGB would collide: 'a'"),
     ({"addPrediction": 1}, "addPrediction must be True or False"),
     ({"cast_dtype": "int32"}, "cast_dtype must be a float dtype"),
@@ -370,6 +329,7 @@ REFUSED = [
 @pytest.mark.parametrize(("changed", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
 @pytest.mark.parametrize("door", DOORS)
 def test_refusals(door, changed, message, frame):
+    frame["y_s"] = 1.0  # as a prediction is called
     with pytest.raises(InputError) as refused:
         fit(door, **{"df": frame, "by": "a", "targets": "y", "predictors": "x", **changed})
     assert message in str(refused.value)
@@ -378,17 +338,28 @@ def test_refusals(door, changed, message, frame):
 REFUSED_BY = [
     (WEIGHTED, {"weights": np.ones(240)}, "weights must be the name of a column"),
     (WEIGHTED, {"weights": "b"}, "weights must be numeric"),
+    (WEIGHTED, {"weights": "y_s", "addPrediction": True}, "suffix '_s' would overwrite column 'y_s' of df"),
     (WEIGHTED, {"weights": "ww"}, "weights: column 'ww' is not in the frame"),
     (REJECTING, {"sigmaCut": 0.0}, "sigmaCut must be a number above 0"),
     (REJECTING, {"sigmaCut": "5"}, "sigmaCut must be a number above 0"),
     (REJECTING, {"sigmaCut": np.nan}, "sigmaCut must be a number above 0"),
     (REJECTING, {"n_jobs": 0}, "n_jobs must be an integer of at least 1, or -1"),
+    (REJECTING, {"n_jobs": -1.0}, "n_jobs must be an integer of at least 1, or -1"),
+    (REJECTING, {"n_jobs": 1.0}, "n_jobs must be an integer of at least 1, or -1"),
+    (REJECTING, {"n_jobs": True}, "n_jobs must be an integer of at least 1, or -1"),
+    (REJECTING, {"n_jobs": -2}, "n_jobs must be an integer of at least 1, or -1"),
     (REJECTING, {"n_jobs": None}, "n_jobs must be an integer of at least 1, or -1"),
     (REJECTING, {"batch_size": 0}, "batch_size must be 'auto' or an integer of at least 1"),
     (REJECTING, {"batch_size": "all"}, "batch_size must be 'auto' or an integer of at least 1"),
     (REJECTING, {"fitter": "hubber"}, "fitter 'hubber' is unknown; did you mean 'huber'?"),
+    (REJECTING, {"fitter": "OLS"}, "fitter 'OLS' is unknown; did you mean 'ols'?"),
     (REJECTING, {"fitter": 3}, "fitter 3 can neither be called nor fitted"),
     (("v2",), {"max_refits": -1}, "max_refits must be an integer of at least 0"),
+    (
+        ("v2",),
+        {"batch_strategy": "no_batching", "batch_size": 5},
+        "batch_size must be 'auto', or 1, with batch_strategy 'no_batching', got 5",
+    ),
     (("v2",), {"batch_strategy": "any"}, "batch_strategy 'any' is unknown"),
     (("v2",), {"small_group_threshold": "few"}, "small_group_threshold"),
     (("v2",), {"min_batch_size": 0}, "min_batch_size"),
@@ -404,6 +375,7 @@ REFUSED_BY = [
     [(door, changed, message) for doors, changed, message in REFUSED_BY for door in doors],
 )
 def test_refusals_of_some(door, changed, message, frame):
+    frame["y_s"] = 1.0  # as a prediction is called
     with pytest.raises(InputError) as refused:
         fit(door, frame, "a", "y", "x", **changed)
     assert message in str(refused.value)
@@ -505,6 +477,12 @@ def test_summaries_of_diagnostics(door, frame):
         top["cond_xtx"], largest[["a", "b", "diag_cond_xtx_s"]].rename(columns={"diag_cond_xtx_s": "cond_xtx"})
     )
     assert "status" not in top
+    labelled = groups.set_axis(10 * np.arange(len(groups))[::-1])
+    labelled.attrs = groups.attrs
+    for kind, table in (("other", labelled), ("repeated", labelled.set_axis(np.zeros(len(groups), dtype=int)))):
+        again = GroupByRegressor.summarize_diagnostics_top(table, suffix="_s", top=2)["cond_xtx"]
+        np.testing.assert_array_equal(again, top["cond_xtx"], kind)
+        assert again.index.isin(table.index).all()
     groups.attrs = {}
     assert list(GroupByRegressor.summarize_diagnostics_top(groups, suffix="_s")["cond_xtx"]) == ["cond_xtx"]
 
