@@ -106,14 +106,20 @@ def test_least_squares_of_every_engine(frame, expected, engine):
 
 
 @pytest.fixture(scope="module")
-def huber(frame) -> pd.DataFrame:
-    return fitted(frame, "reference", fitter="huber")
+def fewer(frame) -> pd.DataFrame:
+    """The odd groups and some of the others: the slow twin takes milliseconds a group."""
+    return frame[frame["cell"].isin([*range(15), *ODD])]
+
+
+@pytest.fixture(scope="module")
+def huber(fewer) -> pd.DataFrame:
+    return fitted(fewer, "reference", fitter="huber")
 
 
 @pytest.mark.parametrize("engine", ["numba", "loky"])
-def test_huber_of_every_engine(frame, huber, engine):
+def test_huber_of_every_engine(fewer, huber, engine):
     """1e-8 of the errors: the iteration ends where a step is below 1e-10 of the scale."""
-    got = fitted(frame, engine, fitter="huber")
+    got = fitted(fewer, engine, fitter="huber")
     for target in TARGETS:
         np.testing.assert_array_equal(got[f"{target}_status"], huber[f"{target}_status"])
         for part in PARTS:
@@ -128,7 +134,7 @@ def test_huber_of_every_engine(frame, huber, engine):
 
 
 def test_outliers_tell_huber_from_least_squares(expected, huber):
-    regular = expected.index.difference(sorted(ODD))
+    regular = huber.index.difference(sorted(ODD))
     apart = (huber["y_slope_u"] - expected["y_slope_u"])[regular].abs()
     assert apart.max() > 0.05
 
