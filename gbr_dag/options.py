@@ -163,8 +163,8 @@ class RlmOptions:
     max_iter : int, default 50
         Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
     tol : float, default 1e-8
-        A fit has settled when no coefficient moves by more, in units of the target's scatter over the column's: about
-        the weighted means, or about zero without intercept.
+        A fit has settled when no coefficient moves by more, in units of the target's scatter over the column's (about
+        the weighted means, or about zero without intercept), or the fitted values do not (root mean square).
 
     Raises
     ------

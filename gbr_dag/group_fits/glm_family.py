@@ -47,6 +47,6 @@ def mean_slope_of(options: GlmOptions, linear: FloatArray) -> FloatArray:
 
 
 def variance_of(options: GlmOptions, mean: FloatArray) -> FloatArray:
-    """Variance V(mu) of a target of this mean at weight 1 and dispersion 1, any shape; NaN stays."""
+    """Variance V(mu) of a target of this mean at weight 1 and dispersion 1, any shape."""
     with np.errstate(all="ignore"):
         return np.asarray(family_of(options).variance(mean), dtype=np.float64) * np.ones_like(mean)

@@ -114,7 +114,9 @@ class Glm:
         with np.errstate(all="ignore"):
             pearson = float(np.sum(rows.w * (rows.y - mean) ** 2 / family_of(self.options).variance(mean)))
         if not (np.isfinite(mean).all() and math.isfinite(pearson)):
-            message = f"without a predictor the mean is {mean[0]!r}, which family {self.options.family!r} cannot have"
+            message = (
+                f"without a predictor the mean is {float(mean[0])!r}, which family {self.options.family!r} cannot have"
+            )
             raise ArithmeticError(message)
         return _nothing(float(np.sum(rows.w * (rows.y - mean) ** 2)), self._scale(pearson, len(rows.y)))
 
@@ -148,7 +150,7 @@ class Rlm:
             inflation = float(result.bcov_scaled[0, 0] / model.normalized_cov_params[0, 0])
         scale = float(result.scale)
         sse = float(np.sum((y - x @ result.params) ** 2)) * y_size**2
-        settled = _last_move(result.fit_history["params"]) <= self.options.tol
+        settled = _last_move(x, result.fit_history["params"]) <= self.options.tol
         flags = 0 if settled else FitStatus.NOT_CONVERGED.value
         if scale == 0.0:
             # more than half of the rows lie on the fit, and statsmodels stops: settled only if all of them do
@@ -296,9 +298,16 @@ def _conditioning(design: _Design) -> float:
     return 1.0 / (len(design.kept) * float(np.sum((length[:, None] * inverse) ** 2)))
 
 
-def _last_move(params: list[Any]) -> float:
-    """Largest change of a coefficient in the last step; infinite before the first."""
-    return float(np.max(np.abs(params[-1] - params[-2])))
+def _last_move(x: FloatArray, params: list[Any]) -> float:
+    """Change in the last step: of the coefficients (the largest) or the fitted values (root mean square), the smaller.
+
+    Coefficients of nearly collinear columns wobble by the condition number times the rounding of a fit that stands.
+    Infinite before the first step.
+    """
+    moves = params[-1] - params[-2]
+    if not np.isfinite(moves).all():
+        return math.inf
+    return min(float(np.max(np.abs(moves))), math.sqrt(float(np.mean((x @ moves) ** 2))))
 
 
 def _settled_change(family: Any, y: FloatArray, w: FloatArray) -> float:
