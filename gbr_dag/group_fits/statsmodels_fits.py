@@ -83,9 +83,9 @@ class Glm:
             result = model.fit(maxiter=self.options.max_iter, scale=1.0, tol=tolerance, attach_wls=True)
             mean, last = np.asarray(result.fittedvalues), result.results_wls.model
             pearson = float(np.sum(rows.w * (y - mean) ** 2 / model.family.variance(mean)))
-        _check_rank(design.rank, last.wexog_singular_values, int(last.rank))
         if self.options.family == "binomial" and link_of(self.options) in _SEPARABLE:
             _check_not_separated(rows.y, design.x @ result.params)
+        _check_rank(design.rank, last.wexog_singular_values, int(last.rank))
         estimate = _Estimate(
             values=result.params,
             root=last.pinv_wexog,
