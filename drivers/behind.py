@@ -17,7 +17,7 @@ from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.errors import InputError
 from gbr_dag.options import fitter_text, options_of_record
 from gbr_dag.row_reasons import ROW_REASONS
-from gbr_dag.tables import BoolArray, Coefficients, FloatArray, IntArray
+from gbr_dag.tables import BoolArray, Columns, FloatArray, IntArray
 
 _ARRAYS = {"weights": r"array of \d+ values", "selection": r"mask of \d+ rows"}
 """What the metadata say of arrays in place of their values."""
@@ -102,7 +102,8 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
     if record["engine"] == "loky":
         alone["n_jobs"] = 1
     fitted = GroupByDriver(engine=record["engine"], fitter=fitter, progress=False)
-    fits = fitted.execute(["coefficients", "rejections", "row_prediction", "residual", "pull"], alone)
+    wanted = ["coefficient_values", "fitted_targets", "rejections", "row_prediction", "residual", "pull"]
+    fits = fitted.execute([*wanted, "working_weights"], alone)
     rejected = None if fits["rejections"] is None else fits["rejections"].rejected
     plain = GroupByDriver(engine="numpy", progress=False)
     alone = inputs_for("ols", "numpy", alone)
@@ -126,7 +127,7 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
             "_fitted": fits["row_prediction"][:, i],
             "_residual": fits["residual"][:, i],
             "_pull": fits["pull"][:, i],
-            "_leverage": _leverage(plain, alone, rows, used[i], fits["coefficients"], i),
+            "_leverage": _leverage(plain, alone, rows["design"], fits, used[i], i),
         }
         for ending, values in parts.items():
             frame[_free(f"{target}{ending}", frame)] = values
@@ -164,24 +165,24 @@ def _free(name: str, frame: pd.DataFrame) -> str:
 def _leverage(
     driver: GroupByDriver,
     inputs: Mapping[str, Any],
-    rows: Mapping[str, Any],
+    design: Columns,
+    fits: Mapping[str, Any],
     used: BoolArray,
-    coefficients: Coefficients,
     target: int,
 ) -> FloatArray:
     """Share that a row's own value has in its fitted value, (n_rows,): w x' (X'WX)^-1 x of rows used, else NaN.
 
-    Made of the kept predictors, centred when there is an intercept: about the origin the rounding error would be
-    1e-16 (offset / scatter)^2.
+    W are the working weights of the fit. Made of the kept predictors, centred when there is an intercept: about the
+    origin the rounding error would be 1e-16 (offset / scatter)^2.
     """
     nothing = np.full(len(used), np.nan)
     first_slope = int(inputs["intercept"])
-    kept = ~np.isnan(coefficients.values[0, target, first_slope:])
-    if not coefficients.of_targets(coefficients.fitted)[0, target]:
+    kept = ~np.isnan(fits["coefficient_values"][0, target, first_slope:])
+    if not fits["fitted_targets"][0, target]:
         return nothing
     if not kept.any() and not first_slope:
         return np.where(used, 0.0, nothing)
-    columns = [column.astype(np.float64) for column, keep in zip(rows["design"], kept) if keep]
+    columns = [column.astype(np.float64) for column, keep in zip(design, kept) if keep]
     if first_slope:
         columns = [column - column[used].mean() for column in columns]
     model = {
@@ -189,7 +190,8 @@ def _leverage(
         "targets": (inputs["targets"][target],),
         "predictors": tuple(np.array(inputs["predictors"], dtype=object)[kept]),
     }
-    weights = np.where(used, rows["raw_weights"], 0.0)
+    weights = np.where(used, fits["working_weights"][:, target], 0.0)
+    weights[np.isnan(weights)] = 0.0  # of a variance that is 0 in doubles: its slope is so too
     reasons = np.where(used, 0, 1).astype(np.int8)
     stand_ins = {
         "design": tuple(columns),

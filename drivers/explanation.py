@@ -16,7 +16,9 @@ from gbr_dag.drivers.fitters import REJECTING
 from gbr_dag.drivers.keys import group_place
 from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.errors import DataWarning, InputError
+from gbr_dag.group_fits.glm_family import link_of
 from gbr_dag.naming import FitColumn, coefficient_names, fit_columns
+from gbr_dag.options import GlmOptions, options_of_record
 from gbr_dag.tables import FloatArray, explain_status
 
 _SHOWN_ROWS = 20
@@ -61,8 +63,9 @@ class Explanation:
     rows : pandas.DataFrame (n_rows_of_the_group,), optional
         Every row with the group's key, used or not, with the frame's index: ``position`` in the frame, the
         predictors, ``weight``; for target t: ``t``, ``t_used``, ``t_reason`` (``"used"`` or why not), ``t_fitted``,
-        ``t_residual``, ``t_pull`` (sqrt(w) residual / rms) and ``t_leverage`` (of rows used; they sum up to the rank).
-        A name that is taken gets an underscore. None without a frame.
+        ``t_residual``, ``t_pull`` (sqrt(w) residual / rms, for ``"glm"`` the Pearson residual over the root of the
+        dispersion) and ``t_leverage`` (of rows used; they sum up to the rank). A name that is taken gets an underscore.
+        None without a frame.
     counts : dict of str to dict of str to int
         Rows by reason for each target; empty without a frame.
 
@@ -145,7 +148,10 @@ def explain(
     Notes
     -----
     The rows are found by the graph's own nodes and fitted once more, the group alone, with the engine and fitter of the
-    table. Leverage is w x' (X'WX)^-1 x with centred predictors if there is an intercept. Cost O(n_rows) to find them.
+    table. Leverage is w x' (X'WX)^-1 x with centred predictors if there is an intercept. For ``"glm"`` w are the
+    working weights of the last step, weight (dmu/deta)^2 / V(mu); for all others the weights given: for ``"huber"``,
+    ``"rlm"`` and fitters of your own it says how a row lies in the design, not what the fit made of it. Cost O(n_rows)
+    to find them.
 
     Examples
     --------
@@ -239,13 +245,14 @@ def _table_columns(record: Mapping[str, Any]) -> dict[str, str]:
             suffix=inputs["suffix"],
             rejecting=record["fitter"] in REJECTING,
         ):
-            words[column.name] = _meaning(column, target, names, inputs)
+            words[column.name] = _meaning(column, target, names, record)
     words.update({f"{name}{inputs['suffix']}": f"median of {name}" for name in inputs["medians"]})
     words[f"n_rows{inputs['suffix']}"] = "selected rows of the group"
     return words
 
 
-def _meaning(column: FitColumn, target: str, names: list[str], inputs: Mapping[str, Any]) -> str:
+def _meaning(column: FitColumn, target: str, names: list[str], record: Mapping[str, Any]) -> str:
+    inputs = record["inputs"]
     coefficients = [name if name == "intercept" else f"the slope of {name[6:]}" for name in names]
     if column.source == "covariance":
         i, j = column.place
@@ -253,7 +260,12 @@ def _meaning(column: FitColumn, target: str, names: list[str], inputs: Mapping[s
     if column.source != "values":
         coefficient = f"{target}_{names[column.place[0]]}" if column.place else ""
         return _MEANINGS[column.source].format(target=target, coefficient=coefficient)
+    options = options_of_record(record["fitter"], inputs.get("fitter_options"))
+    linked = isinstance(options, GlmOptions) and link_of(options) != "identity"
+    modelled = f"link({target})" if linked else target
     i = column.place[0] - inputs["intercept"]
     if i >= 0:
-        return f"change of {target} per unit of {inputs['predictors'][i]}"
-    return f"{target} where the predictors are 0" if inputs["predictors"] else f"weighted mean of {target}"
+        return f"change of {modelled} per unit of {inputs['predictors'][i]}"
+    if inputs["predictors"]:
+        return f"{modelled} where the predictors are 0"
+    return f"link of the weighted mean of {target}" if linked else f"weighted mean of {target}"

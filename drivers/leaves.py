@@ -101,7 +101,7 @@ class Layout:
 _ROWS = {
     *("selected_rows", "keyed_rows", "usable_rows", "raw_weights", "row_reasons", "row_weights"),
     *("design", "response", "target_blocks", "bin_coordinates.codes", "cell_ids.ids", "bin_map.row_bin"),
-    *("row_prediction", "row_prediction_error", "residual", "pull"),
+    *("row_prediction", "row_prediction_error", "residual", "pull", "working_weights", "linear_prediction"),
 }
 """Arrays over rows also where there are as many groups as rows."""
 

@@ -19,8 +19,10 @@ from gbr_dag.graph.checks import suggestion
 from gbr_dag.naming import coefficient_names, covariance_columns
 from gbr_dag.nodes.design import design, response
 from gbr_dag.nodes.prediction import (
+    fitted_targets,
     linear_prediction__glm,
-    pull,
+    pull__glm,
+    pull__linear,
     residual,
     row_prediction__glm,
     row_prediction__linear,
@@ -28,8 +30,8 @@ from gbr_dag.nodes.prediction import (
     row_prediction_error__linear,
 )
 from gbr_dag.nodes.selection import raw_weights
-from gbr_dag.options import GlmOptions, Options, options_of_record
-from gbr_dag.tables import BinMap, FloatArray, IntArray
+from gbr_dag.options import OPTIONS_OF, GlmOptions, Options, options_of_record
+from gbr_dag.tables import BinMap, BoolArray, FitStatus, FloatArray, IntArray
 
 Names = Union[str, Sequence[str]]
 
@@ -71,8 +73,9 @@ def predictions(
         Of the frame's kind, rows in its order and with its index; for target t: ``t_prediction``,
         ``t_prediction_err`` (standard error of the fitted value, not of a single row), ``t_residual`` = t - prediction,
         ``t_pull`` = sqrt(w) residual / rms, each with the suffix. NaN where the group was not fitted or a value is
-        missing. An aliased predictor adds nothing. For ``"glm"`` the fitted value is the mean of the target, not its
-        link.
+        missing. An aliased predictor adds nothing. For ``"glm"`` the fitted value is the mean mu of the target, not its
+        link, and the pull is the Pearson residual over the root of the dispersion, sqrt(w) residual / (rms sqrt(V(mu)))
+        with the family's variance function V.
 
     Raises
     ------
@@ -91,6 +94,9 @@ def predictions(
     -----
     The error is sqrt(x' Cov x). Cov refers to the origin, so its rounding error is about 1e-16 (offset / scatter)^2
     of the predictors. For ``"glm"`` it is that of the linear predictor times the derivative of the inverse link.
+
+    The table's ``t_status`` tells which groups were fitted. Without it those whose coefficients are all NaN count as
+    unfitted, also where every predictor is aliased and there is no intercept.
 
     Examples
     --------
@@ -119,21 +125,21 @@ def predictions(
     row_bin = BinMap(_row_bin(frame, table, by), len(table))
     columns = design(frame, predictors)
     covariance = _covariance(table, targets, predictors, intercept, suffix)
-    if glm is None:
-        fitted = row_prediction__linear(columns, row_bin, values, intercept)
-        error = row_prediction_error__linear(columns, row_bin, covariance, intercept)
-    else:
-        linear = linear_prediction__glm(columns, row_bin, values, intercept)
-        fitted = row_prediction__glm(linear, glm)
-        error = row_prediction_error__glm(columns, row_bin, covariance, intercept, linear, glm)
-    left = residual(response(frame, targets), fitted)
+    present = _fitted(table, [f"{target}_status{suffix}" for target in targets], values)
     rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
-    parts = {
-        "prediction": fitted,
-        "prediction_err": error,
-        "residual": left,
-        "pull": pull(left, row_weights, rms, row_bin),
-    }
+    fits = (columns, row_bin, values)
+    if glm is None:
+        fitted = row_prediction__linear(*fits, present, intercept)
+        error = row_prediction_error__linear(*fits, covariance, present, intercept)
+        left = residual(response(frame, targets), fitted)
+        pull = pull__linear(left, row_weights, rms, row_bin)
+    else:
+        linear = linear_prediction__glm(*fits, present, intercept)
+        fitted = row_prediction__glm(linear, glm)
+        error = row_prediction_error__glm(*fits, covariance, present, intercept, linear, glm)
+        left = residual(response(frame, targets), fitted)
+        pull = pull__glm(left, row_weights, rms, row_bin, fitted, glm)
+    parts = {"prediction": fitted, "prediction_err": error, "residual": left, "pull": pull}
     rows = pd.DataFrame(
         {f"{target}_{name}{suffix}": part[:, i] for i, target in enumerate(targets) for name, part in parts.items()},
         index=frame.index,
@@ -147,6 +153,7 @@ def _glm_options(table: Any, fitter: Any, options: Optional[Options]) -> Optiona
     try:
         record = fit_metadata(table)
     except InputError:  # a table without metadata is as good: the arguments say what they would
+        _check_told(name, options)
         chosen = checked_options(name or "ols", options)
         return chosen if isinstance(chosen, GlmOptions) else None
     fitted_by = record["fitter"]
@@ -158,6 +165,24 @@ def _glm_options(table: Any, fitter: Any, options: Optional[Options]) -> Optiona
         message = f"fitter_options {options!r} are not those of the table, {recorded!r}; leave fitter_options out"
         raise InputError(message)
     return recorded if isinstance(recorded, GlmOptions) else None
+
+
+def _check_told(name: Optional[str], options: Optional[Options]) -> None:
+    """Refuse settings without the fitter that they are of, where the table does not tell it."""
+    wanted = [fitter for fitter, kind in OPTIONS_OF.items() if isinstance(options, kind)]
+    if name is None and wanted:
+        fitter = "the fitter of your own" if wanted[0] == "own" else f"fitter={wanted[0]!r}"
+        message = f"fitter_options {options!r} need their fitter, which this table does not tell; give {fitter} too"
+        raise InputError(message)
+
+
+def _fitted(table: pd.DataFrame, names: Sequence[str], values: FloatArray) -> BoolArray:
+    """Whether there is a fit of each group and target, (n_groups, t), from the statuses or else the coefficients."""
+    if not all(name in table for name in names):
+        return np.asarray(~np.all(np.isnan(values), axis=2))
+    status = table[list(names)].to_numpy(dtype=np.float64)
+    fitted: BoolArray = fitted_targets(np.where(np.isnan(status), FitStatus.INSUFFICIENT, status).astype(np.int16))
+    return fitted
 
 
 def _required(table: pd.DataFrame, by: Sequence[str], names: list[list[str]]) -> FloatArray:

@@ -131,6 +131,17 @@ LINKS_OF = {
 }
 """Links that statsmodels lets a family have."""
 
+DEFAULT_LINKS = {
+    "gaussian": "identity",
+    "poisson": "log",
+    "binomial": "logit",
+    "gamma": "inverse_power",
+    "inverse_gaussian": "inverse_squared",
+    "negative_binomial": "log",
+    "tweedie": "log",
+}
+"""The family's own link, which it has where none is given."""
+
 NORMS = {
     "huber": "HuberT",
     "tukey": "TukeyBiweight",
@@ -153,7 +164,8 @@ class RlmOptions:
     max_iter : int, default 50
         Most steps; a fit that has not settled by then is flagged NOT_CONVERGED.
     tol : float, default 1e-8
-        A fit has settled when no coefficient moves by more, in units of the target's scatter over the column's size.
+        A fit has settled when no coefficient moves by more, in units of the target's scatter over the column's (about
+        the weighted means, or about zero without intercept), or the fitted values do not (root mean square).
 
     Raises
     ------

@@ -3,8 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from gbr_dag.graph.backend import config
+from gbr_dag.group_fits.glm_family import scale_is_known
 from gbr_dag.kernels.memory import empty
-from gbr_dag.tables import Coefficients, FitStatus, FloatArray
+from gbr_dag.options import GlmOptions
+from gbr_dag.tables import BoolArray, Coefficients, FitStatus, FloatArray
 
 _TIERS = ((1e-10, 1e-8), (1e-8, 1e-9), (1e-6, 1e-10))
 """Lower limits of min(q, SSE/Syy) with what is promised above them; see benchmarks/scan_designs.py."""
@@ -12,13 +15,32 @@ _TIERS = ((1e-10, 1e-8), (1e-8, 1e-9), (1e-6, 1e-10))
 _FLAGGED_BELOW = _TIERS[0][0]
 """Fits at or below the last tier carry a flag."""
 
+_LINEAR = ["ols", "wls", "huber", "rlm", "own"]
+"""Fitters that take errors from the scatter about a fitted value which is linear in the coefficients."""
 
-def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
+
+@config.when_in(fitter=_LINEAR)
+def fit_status__linear(coefficients: Coefficients) -> npt.NDArray[np.int16]:
     """Flags of ``FitStatus`` for every bin and target, int16 (n_bins, t).
 
     ILL_CONDITIONED: q = 1 / (p sum VIF_j) <= 1e-10, q a bound from below on 1/kappa^2 of the scaled design.
     NEARLY_EXACT: residual degrees of freedom, but SSE <= 1e-10 Syy or a constant target.
     """
+    return _status(coefficients, errors_from_scatter=True)
+
+
+@config.when(fitter="glm")
+def fit_status__glm(coefficients: Coefficients, fitter_options: GlmOptions) -> npt.NDArray[np.int16]:
+    """Flags of ``FitStatus`` for every bin and target, int16 (n_bins, t).
+
+    NEARLY_EXACT: residual degrees of freedom, but SSE <= 1e-10 Syy or a constant target, where the dispersion is
+    estimated. Where the family fixes it, the errors come from the mean and no residual can limit them.
+    """
+    return _status(coefficients, errors_from_scatter=not scale_is_known(fitter_options))
+
+
+def _status(coefficients: Coefficients, *, errors_from_scatter: bool) -> npt.NDArray[np.int16]:
+    """Flags (n_bins, t)."""
     count, rank, fitted = coefficients.count, coefficients.rank, coefficients.fitted
     of_blocks = {
         FitStatus.INSUFFICIENT: ~fitted,
@@ -31,15 +53,22 @@ def fit_status(coefficients: Coefficients) -> npt.NDArray[np.int16]:
         if condition.any():
             status |= np.where(condition, np.int16(flag), np.int16(0))
     result = np.array(coefficients.of_targets(status), order="F")
-    limit = np.multiply(coefficients.syy, _FLAGGED_BELOW, out=empty(coefficients.syy.T.shape).T)
-    exact = (coefficients.sse <= limit) | coefficients.constant
-    if exact.any():
-        exact &= coefficients.of_targets(fitted & (count > rank))
-        result |= np.where(exact, np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
+    if errors_from_scatter:
+        exact = _nearly_exact(coefficients)
+        if exact.any():
+            exact &= coefficients.of_targets(fitted & (count > rank))
+            result |= np.where(exact, np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
     if coefficients.flags is not None:
         failed = (coefficients.flags & np.int16(FitStatus.FAILED)) != 0
         result = np.where(failed, coefficients.flags, result | coefficients.flags)
     return result
+
+
+def _nearly_exact(coefficients: Coefficients) -> BoolArray:
+    """Whether residuals are rounding beside the target's scatter, (n_bins, t)."""
+    limit = np.multiply(coefficients.syy, _FLAGGED_BELOW, out=empty(coefficients.syy.T.shape).T)
+    exact: BoolArray = (coefficients.sse <= limit) | coefficients.constant
+    return exact
 
 
 def promised_accuracy(coefficients: Coefficients) -> FloatArray:
@@ -123,35 +152,52 @@ def r_squared(coefficients: Coefficients) -> FloatArray:
     return 1.0 - unexplained
 
 
+@config.when_in(fitter=_LINEAR)
+def distribution_freedom__student(residual_freedom: FloatArray, absolute_weights: bool) -> FloatArray:
+    """Degrees of freedom of Student's t that bounds and p-values are made with, (n_bins, t).
+
+    Those of the residuals, NaN without any; infinitely many (the normal distribution) if the weights are known to be
+    1/sigma^2.
+    """
+    if absolute_weights:
+        return np.where(np.isnan(residual_freedom), np.nan, np.inf)
+    return np.where(residual_freedom > 0, residual_freedom, np.nan)
+
+
+@config.when(fitter="glm")
+def distribution_freedom__glm(residual_freedom: FloatArray, fitter_options: GlmOptions) -> FloatArray:
+    """Degrees of freedom of Student's t that bounds and p-values are made with, (n_bins, t).
+
+    Those of the residuals, NaN without any; infinitely many (the normal distribution) where the family fixes the
+    dispersion at 1: poisson, binomial and negative_binomial.
+    """
+    if scale_is_known(fitter_options):
+        return np.where(residual_freedom > 0, np.inf, np.nan)
+    return np.where(residual_freedom > 0, residual_freedom, np.nan)
+
+
 def confidence_bounds(
-    coefficients: Coefficients, coefficient_errors: FloatArray, residual_freedom: FloatArray, absolute_weights: bool
+    coefficients: Coefficients, coefficient_errors: FloatArray, distribution_freedom: FloatArray
 ) -> FloatArray:
     """95 % confidence bounds, lower and upper, (2, n_bins, t, m).
 
-    Student's t with n - rank degrees of freedom; the normal distribution if the weights are known to be 1/sigma^2.
+    Student's t with n - rank degrees of freedom; the normal distribution if the scale of the errors is known: by
+    weights that are 1/sigma^2, or by the family of a generalized linear model.
     """
     from scipy import special
 
-    quantile: FloatArray = special.stdtrit(_distribution_freedom(residual_freedom, absolute_weights), 0.975)
+    quantile: FloatArray = special.stdtrit(distribution_freedom, 0.975)
     half_width = coefficient_errors * quantile[:, :, None]
     return np.stack([coefficients.values - half_width, coefficients.values + half_width])
 
 
 def p_values(
-    coefficients: Coefficients, coefficient_errors: FloatArray, residual_freedom: FloatArray, absolute_weights: bool
+    coefficients: Coefficients, coefficient_errors: FloatArray, distribution_freedom: FloatArray
 ) -> FloatArray:
     """Two-sided p-values of each coefficient being zero, (n_bins, t, m); distributions as for the bounds."""
     from scipy import special
 
-    freedom = _distribution_freedom(residual_freedom, absolute_weights)[:, :, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(coefficients.values / coefficient_errors)
-    p: FloatArray = 2.0 * special.stdtr(freedom, -ratio)
+    p: FloatArray = 2.0 * special.stdtr(distribution_freedom[:, :, None], -ratio)
     return p
-
-
-def _distribution_freedom(residual_freedom: FloatArray, absolute_weights: bool) -> FloatArray:
-    """Degrees of freedom of Student's t; infinitely many (normal) for known weights."""
-    if absolute_weights:
-        return np.where(np.isnan(residual_freedom), np.nan, np.inf)
-    return np.where(residual_freedom > 0, residual_freedom, np.nan)

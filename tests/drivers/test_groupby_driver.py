@@ -78,8 +78,8 @@ def test_the_table_runs_only_the_diagnostics_asked_for(inputs):
     driver.execute(["fit_table"], inputs)
     assert sorted(nodes_that_ran(driver)) == sorted([*BINNING, *COMPILED, *TABLE])
     driver.execute(["fit_table"], {**inputs, "diagnostics": ["mad", "condition"], "medians": "x"})
-    rows = ["row_reasons", "target_blocks", "bin_rows", "coefficient_values", "row_prediction", "residual"]
-    asked = ["fitted_blocks", "mad", "condition", "bin_medians"]
+    rows = ["row_reasons", "target_blocks", "bin_rows", "coefficient_values", "fitted_targets"]
+    asked = ["row_prediction", "residual", "fitted_blocks", "mad", "condition", "bin_medians"]
     assert sorted(nodes_that_ran(driver)) == sorted([*BINNING, *COMPILED, *TABLE, *rows, *asked])
     driver.execute(["fit_table"], {**inputs, "medians": "x", "weighted_medians": True})
     assert "row_weights" in nodes_that_ran(driver)

@@ -216,7 +216,7 @@ def test_a_polars_table_is_told_its_fitter(frame):
     pd.testing.assert_frame_equal(told.to_pandas(), expected)
     linear = gbr_dag.predictions(given, table, **rows)["counts_prediction"].to_numpy()
     np.testing.assert_allclose(np.exp(linear), expected["counts_prediction"], rtol=1e-12)
-    with pytest.raises(InputError, match="fitter_options must be left out for fitter 'ols'"):
+    with pytest.raises(InputError, match=r"fitter_options GlmOptions.* give fitter=.glm. too"):
         gbr_dag.predictions(given, table, **rows, fitter_options=fitter["fitter_options"])
 
 

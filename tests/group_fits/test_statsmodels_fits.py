@@ -12,9 +12,10 @@ from statsmodels.genmod import families
 from statsmodels.robust import norms
 
 from gbr_dag import FitStatus, GlmOptions, InputError, RlmOptions
+from gbr_dag.group_fits.glm_family import mean_of, mean_slope_of
 from gbr_dag.group_fits.least_squares import LeastSquares
 from gbr_dag.group_fits.records import GroupRows
-from gbr_dag.group_fits.statsmodels_fits import Glm, Rlm, StatsmodelsLeastSquares, mean_of, mean_slope_of
+from gbr_dag.group_fits.statsmodels_fits import Glm, Rlm, StatsmodelsLeastSquares
 from gbr_dag.options import FAMILIES, LINKS, LINKS_OF, NORMS
 
 PAIRS = [(family, link) for family in FAMILIES for link in (None, *LINKS_OF[family])]

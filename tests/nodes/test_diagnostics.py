@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gbr_dag.nodes.diagnostics import fit_status, promised_accuracy, r_squared, residual_freedom, rms
+from gbr_dag.nodes.diagnostics import fit_status__linear, promised_accuracy, r_squared, residual_freedom, rms
 from gbr_dag.tables import Coefficients, FitStatus
 
 
@@ -43,7 +43,7 @@ def one_fit(**changes: object) -> Coefficients:
 )
 def test_flags_and_tiers(changes, status, accuracy):
     coefficients = one_fit(**changes)
-    assert fit_status(coefficients).tolist() == [[int(status)]]
+    assert fit_status__linear(coefficients).tolist() == [[int(status)]]
     np.testing.assert_equal(promised_accuracy(coefficients), [[accuracy]])
 
 
