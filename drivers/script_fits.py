@@ -13,12 +13,11 @@ import pandas as pd
 
 from gbr_dag.drivers.groupby import driver_of
 from gbr_dag.drivers.script_calls import ScriptCall
+from gbr_dag.nodes.prediction import fitted_targets
 from gbr_dag.tables import BoolArray, Coefficients, Factors, FitStatus, FloatArray, IntArray, TargetBlock
 from gbr_dag.triangles import triangle_of
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-_NOT_FITTED = np.int16(FitStatus.INSUFFICIENT | FitStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -135,12 +134,6 @@ def completed_fits(
     inputs = {**found["fit_record"]["inputs"], "suffix": call.suffix}
     record = {**found["fit_record"], "inputs": inputs}
     return ScriptFits(found["bin_table"].keys, arrays, fitted, prediction, record)
-
-
-def fitted_targets(fit_status: npt.NDArray[np.int16]) -> BoolArray:
-    """Whether there is a fit, bool (n_bins, t)."""
-    fitted: BoolArray = (fit_status & _NOT_FITTED) == 0
-    return fitted
 
 
 def rows_of(blocks: Sequence[TargetBlock], t: int) -> BoolArray:

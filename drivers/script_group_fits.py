@@ -19,13 +19,13 @@ from gbr_dag.drivers.script_fits import (
     ScriptFits,
     completed_fits,
     condition_numbers,
-    fitted_targets,
     rows_of,
     worst_target,
 )
 from gbr_dag.errors import DataWarning
 from gbr_dag.group_fits.frame_order import FAILED_FITS, warn_of_failures
 from gbr_dag.group_fits.records import Failure
+from gbr_dag.nodes.prediction import fitted_targets
 from gbr_dag.nodes.statistics import bin_medians__pandas
 from gbr_dag.row_reasons import ROW_REASONS
 from gbr_dag.tables import BinMap, BoolArray, FloatArray, IntArray, TargetBlock
