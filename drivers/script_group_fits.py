@@ -214,7 +214,6 @@ class _SparseFit:
     """
 
     target: int
-    bins: BoolArray
     kept: IntArray
     rows: BoolArray
 
@@ -232,7 +231,7 @@ def _sparse_fits(found: Mapping[str, Any], min_stat: Sequence[int]) -> list[_Spa
         for pattern in np.unique(enough, axis=0):
             if not pattern.all():
                 bins = (enough == pattern).all(axis=1)
-                fits.append(_SparseFit(target, bins, np.flatnonzero(pattern), base & _of_rows(bins, row_bin)))
+                fits.append(_SparseFit(target, np.flatnonzero(pattern), base & _of_rows(bins, row_bin)))
     return fits
 
 
