@@ -131,7 +131,7 @@ def group_rows(inputs: Mapping[str, Any], positions: IntArray, record: Mapping[s
         }
         for ending, values in parts.items():
             frame[_free(f"{target}{ending}", frame)] = values
-    values = {target: fits["coefficients"].values[0, i] for i, target in enumerate(inputs["targets"])}
+    values = {target: fits["coefficient_values"][0, i] for i, target in enumerate(inputs["targets"])}
     return GroupRows(frame, reasons, values)
 
 
