@@ -124,6 +124,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
     publish(run, options.out)
     sizes = [one for one in results if one.record.scenario.startswith(_SIZE)]
     draw(sizes or results, options.out / f"{name}.png", run.stamp)
+    print(f"drawn: {name}.png")
 
 
 def _options(arguments: Optional[list[str]]) -> argparse.Namespace:

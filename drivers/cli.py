@@ -5,10 +5,11 @@ Annotations are evaluated here: typer on Python 3.9 does not see options in anno
 
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, Union
 
 import typer
 from rich.console import Console
@@ -198,12 +199,21 @@ def _split(names: Optional[list[str]]) -> list[str]:
 
 @contextmanager
 def _errors_on_one_line(debug: bool) -> Iterator[None]:
-    """Exit 2 for what the user can mend in the call, 1 for what failed; the traceback only when asked for."""
+    """Exit 2 for what the user can mend in the call, 1 for what failed; the traceback only when asked for.
+
+    Warnings take one line too.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
     except (GbrDagError, OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
         text = " ".join(str(error).split()) or type(error).__name__
         typer.echo(f"gbr-dag: {text}", err=True)
         sys.exit(2 if isinstance(error, ValueError) else 1)
+
+
+def _show_warning(message: Union[Warning, str], *_: Any) -> None:
+    typer.echo(f"gbr-dag: warning: {' '.join(str(message).split())}", err=True)

@@ -153,7 +153,7 @@ def slope_picture(table: pd.DataFrame) -> Figure:
         frameon=False,
     )
     figure.suptitle("Minutes late on arrival per minute late at departure (slope ± standard error)", x=0.01, ha="left")
-    figure.supxlabel("month of 2013")
+    figure.supxlabel(f"month of 2013, {_MIN_FLIGHTS} flights and more")
     return figure
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.drivers.arguments import checked_frame, checked_names, checked_weights
 from gbr_dag.drivers.fitters import checked_options, fitter_name
 from gbr_dag.drivers.metadata import fit_metadata
@@ -204,7 +204,7 @@ def _optional(table: pd.DataFrame, names: list[str], used_for: str, diagnostic: 
     absent = [name for name in names if name not in table]
     if absent:
         message = f"the {used_for} are missing: the table has no {absent[0]!r}; fit with diagnostics={diagnostic!r} too"
-        warnings.warn(message, DataWarning, stacklevel=3)
+        warn_caller(message, DataWarning)
         return np.full((len(table), len(names)), np.nan)
     values: FloatArray = table[names].to_numpy(dtype=np.float64)
     return values

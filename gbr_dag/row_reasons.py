@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.errors import DataWarning
 
 ROW_REASONS = (
@@ -22,4 +21,4 @@ def warn_of_negative_weights(n_negative: int, n_rows: int) -> None:
     """Warn once if rows are left out for a negative weight."""
     if n_negative:
         message = f"{n_negative} of {n_rows} rows have a negative weight and are left out of every fit"
-        warnings.warn(message, DataWarning, stacklevel=3)
+        warn_caller(message, DataWarning)

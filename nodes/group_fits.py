@@ -85,7 +85,7 @@ def coefficients__scaled(group_fits: GroupFits) -> Coefficients:
 
 @config.when_in(fitter=["ols", "wls", "glm", "rlm"])
 def rejections__none() -> Optional[Rejections]:
-    """Nothing: these fitters use every row that they are given."""
+    """Refits and rejected rows of every fit: None, as these fitters use every row that they are given."""
     return None
 
 

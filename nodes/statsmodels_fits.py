@@ -1,11 +1,11 @@
 """Fits by statsmodels, one group after the other in this process, with a word beforehand on how long it will take."""
 
 import time
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
+from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.errors import PerformanceWarning
 from gbr_dag.graph.backend import config
 from gbr_dag.group_fits.frame_order import in_frame_order
@@ -96,4 +96,4 @@ def _announce(fitter: str, n_fits: int, timed: int, seconds: float) -> None:
         f"engine 'statsmodels' makes {n_fits} fits one after the other: the first {timed} took {seconds:.2g} s, all of"
         f" them will take about {length}; {_FASTER[fitter]}"
     )
-    warnings.warn(message, PerformanceWarning, stacklevel=3)
+    warn_caller(message, PerformanceWarning)

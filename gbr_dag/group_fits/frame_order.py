@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.errors import DataWarning
 from gbr_dag.group_fits.records import Failure, GroupFits
 from gbr_dag.tables import BinMap, BinRows, BinTable
@@ -38,4 +38,4 @@ def warn_of_failures(failures: Sequence[Failure], n_fits: int, bin_table: BinTab
         f"{FAILED_FITS}{len(failures)} of {n_fits} fits, which have the status FAILED; the first, of"
         f" {targets[first.target]!r} in {key}: {first.text}"
     )
-    warnings.warn(message, DataWarning, stacklevel=4)
+    warn_caller(message, DataWarning)

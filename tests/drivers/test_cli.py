@@ -274,3 +274,13 @@ def test_settings_that_do_not_fit_take_one_line(call, file, tmp_path, options, m
     assert err.startswith(f"gbr-dag: {message}")
     assert err.count("\n") == 1
     assert not (tmp_path / "fits.csv").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_take_one_line(call, frame, tmp_path):
+    frame.loc[3, "w"] = -1.0
+    frame.to_parquet(tmp_path / "rows.parquet")
+    fit = ("fit", tmp_path / "rows.parquet", "--by", "sector", "--target", "y", "--weights", "w")
+    code, _, err = call(*fit, "-o", tmp_path / "fits.csv")
+    assert code == 0
+    assert err == "gbr-dag: warning: 1 of 60 rows have a negative weight and are left out of every fit\n"

@@ -255,3 +255,10 @@ def test_explain_knows_a_fitter_by_its_coefficients(frame):
 def test_threads_are_for_the_compiled_engine(frame, engine):
     with pytest.raises(InputError, match="threads is for engine 'numba'"):
         gbr_dag.fit_groups(frame, **MODEL, engine=engine, threads=2)
+
+
+def test_warnings_point_to_the_caller(frame):
+    frame.loc[3, "w"] = -1.0
+    with pytest.warns(gbr_dag.DataWarning, match="negative") as caught:
+        gbr_dag.fit_groups(frame, **MODEL, weights="w")
+    assert [warning.filename for warning in caught] == [__file__]
