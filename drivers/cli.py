@@ -205,7 +205,7 @@ def _errors_on_one_line(debug: bool) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             yield
     except (GbrDagError, OSError, MemoryError) as error:
         if debug:
