@@ -103,7 +103,7 @@ def main(arguments: Optional[list[str]] = None) -> None:
     options = parser.parse_args(arguments)
     stamp = report.environment(LIBRARIES)
     found = [one for outliers in OUTLIERS for n in SIZES for one in pulls(n, options.toys, outliers)]
-    text = f"{tables(found)}\n\n{options.toys:,} toys each; {stamp}; `benchmarks/huber_pulls.py`."
+    text = f"{tables(found)}\n\n{options.toys:,} toys each; {stamp}; `benchmarks/huber_pulls.py --toys {options.toys}`."
     print(text)
     if options.page is not None:
         report.put_into(options.page, text, BEGIN, END)

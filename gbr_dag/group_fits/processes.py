@@ -19,7 +19,7 @@ import numpy.typing as npt
 from gbr_dag.errors import InputError, MissingExtraError, WorkerError
 from gbr_dag.group_fits.batches import Batches, Range, batch_ranges
 from gbr_dag.group_fits.blas_threads import one_blas_thread
-from gbr_dag.group_fits.records import GroupFit, GroupFits, GroupFitter, GroupRows, SortedRows, _Caught, fits_of_bins
+from gbr_dag.group_fits.records import Caught, GroupFit, GroupFits, GroupFitter, GroupRows, SortedRows, fits_of_bins
 from gbr_dag.group_fits.warning_counts import SentFilter, Warned, WarningCounts, pickled_by_value, sent_filters, tell
 from gbr_dag.options import fitter_text
 
@@ -105,7 +105,7 @@ def fits_of_batch(
     sent: _Sent, rows: SortedRows, start: int, stop: int, filters: Optional[tuple[SentFilter, ...]]
 ) -> _Done:
     """Fits of a batch, in another process; warnings are counted unless ``filters`` is None."""
-    with _Caught() as caught:
+    with Caught() as caught:
         fitter = pickle.loads(sent.data)
     if caught.error is not None:
         return _Done(None, refusal=_told(caught.error))
@@ -242,7 +242,7 @@ _WAYS_OUT = (
 def _sent(fitter: GroupFitter) -> _Sent:
     """A fitter as bytes; an array, so that a large one is mapped too."""
     _require_joblib()
-    with _Caught() as caught:
+    with Caught() as caught:
         return np.frombuffer(pickled_by_value(fitter), dtype=np.uint8)
     cause = _told(caught.error)
     message = f"fitter {_name(fitter)} cannot be sent to another process: {cause}; {_WAYS_OUT}"

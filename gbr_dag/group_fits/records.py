@@ -221,16 +221,18 @@ _DTYPES = {
 }
 
 
-class _Caught:
+class Caught:
     """Keeps what a fitter raises, so that no other group notices; Ctrl-C and exits pass."""
 
     def __init__(self) -> None:
         self.error: Optional[BaseException] = None
 
-    def __enter__(self) -> _Caught:
+    def __enter__(self) -> Caught:
+        """Begin to catch."""
         return self
 
     def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], _: Any) -> bool:
+        """Keep an ``Exception``, let all else pass."""
         if kind is None or not issubclass(kind, Exception):
             return False
         # the traceback holds the frame that holds this object: a cycle, which would keep the rows until it is found
@@ -256,7 +258,7 @@ def fits_of_bins(fitter: GroupFitter, rows: SortedRows, start: int, stop: int) -
             if len(group.y) < rows.min_entries:
                 fits.append(GroupFit.nothing(len(group.y), m))
                 continue
-            with _Caught() as caught:
+            with Caught() as caught:
                 fits.append(fitter(group))
             if caught.error is not None:
                 failures.append(Failure(b, target, f"{type(caught.error).__name__}: {caught.error}"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from gbr_dag.group_fits.records import _Caught
+from gbr_dag.group_fits.records import Caught
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def tell(warned: Iterable[Warned]) -> None:
         places[key] = replace(places[key], count=places[key].count + one.count) if key in places else one
     for one in places.values():
         times = f" ({one.count} times in other processes)" if one.count > 1 else ""
-        with _Caught() as caught:  # a class of somebody else, which may take other arguments than text
+        with Caught() as caught:  # a class of somebody else, which may take other arguments than text
             warning = pickle.loads(one.category)(one.text + times)
         if caught.error is not None:
             warning = UserWarning(one.text + times)
@@ -110,7 +110,7 @@ def _category(item: SentFilter) -> Optional[type[Warning]]:
     """The class of a filter; None where nothing here can warn by it, as its module is not loaded."""
     module, name = item.category
     if item.action == "error" and module not in sys.modules:
-        with _Caught():
+        with Caught():
             __import__(module)
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) and issubclass(found, Warning) else None
@@ -128,6 +128,6 @@ def pickled_by_value(value: Any) -> bytes:
 
 def _pickled(category: type[Warning]) -> bytes:
     for kind in category.__mro__:
-        with _Caught():
+        with Caught():
             return pickled_by_value(kind)
     return pickle.dumps(UserWarning)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gbr_dag
-from benchmarks import bench_fitters, huber_pulls, report
+from benchmarks import bench_fitters, default_cut, huber_pulls, report
 from gbr_dag.drivers.fitters import ENGINES_OF, fitter_name
 
 
@@ -88,3 +88,15 @@ def test_a_page_without_marks_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has no marks"):
         report.put_into(page, "text", "<!-- a -->", "<!-- b -->")
     assert page.read_text() == "nothing"
+
+
+def test_the_default_cut_makes_errors_of_normal_noise_too_small(tmp_path):
+    cut, none = default_cut.errors(50, 2_000, 4.0), default_cut.errors(50, 2_000, None)
+    assert 0.01 < cut.rejected < 0.03
+    assert none.rejected == 0.0
+    # 2,000 pulls: their width scatters by 0.016
+    assert cut.width > 1.08 > none.width > 0.95
+    page = tmp_path / "page.md"
+    page.write_text(f"{default_cut.BEGIN}\n{default_cut.END}\n")
+    default_cut.main(["--toys", "50", "--page", str(page)])
+    assert "| 100 |" in page.read_text()
