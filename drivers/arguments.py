@@ -71,19 +71,19 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
     for name in _NAME_LISTS:
         if name in inputs:
             inputs[name] = checked_names(name, inputs[name])
-    inputs["dtype"] = _dtype_name(inputs["dtype"])
-    _check_switches(inputs)
-    _check_model(inputs, fitter)
+    inputs["dtype"] = dtype_name(inputs["dtype"])
+    check_switches(inputs)
+    check_model(inputs, fitter)
     inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"], fitter)
-    inputs["threads"] = _checked_threads(inputs["threads"], engine)
-    inputs["n_jobs"] = _checked_jobs(inputs["n_jobs"], engine)
-    inputs["min_entries"] = _checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
+    inputs["threads"] = checked_threads(inputs["threads"], engine)
+    inputs["n_jobs"] = checked_jobs(inputs["n_jobs"], engine)
+    inputs["min_entries"] = checked_entries(inputs["min_entries"], len(inputs["predictors"]) + inputs["intercept"])
     if "frame" in inputs:
         roles = {name: inputs[name] for name in _NAME_LISTS if name in inputs and name != "diagnostics"}
         frame = inputs["frame"] = checked_frame(inputs["frame"], roles, inputs["weights"], inputs["selection"])
         inputs["weights"] = checked_weights(frame, inputs["weights"])
-        inputs["selection"] = _checked_selection(frame, inputs["selection"])
+        inputs["selection"] = checked_selection(frame, inputs["selection"])
     if "by" in inputs and "targets" in inputs:
         _check_collisions(inputs, fitter)
     return inputs
@@ -163,7 +163,7 @@ def checked_weights(frame: pd.DataFrame, weights: Any) -> Optional[Union[str, np
     return values
 
 
-def _checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[str, npt.NDArray[np.bool_]]]:
+def checked_selection(frame: pd.DataFrame, selection: Any) -> Optional[Union[str, npt.NDArray[np.bool_]]]:
     """An expression that can be read, or one bool a row."""
     if selection is None:
         return None
@@ -201,8 +201,9 @@ def _one_per_row(frame: pd.DataFrame, argument: str, values: Any) -> pd.Series:
     return column
 
 
-def _check_switches(inputs: dict[str, Any]) -> None:
-    for argument in _SWITCHES:
+def check_switches(inputs: dict[str, Any], switches: Sequence[str] = _SWITCHES) -> None:
+    """Refuse switches that are no booleans, a suffix that is no text and an unknown rule for missing targets."""
+    for argument in switches:
         if not isinstance(inputs[argument], (bool, np.bool_)):
             message = f"{argument} must be True or False, got {inputs[argument]!r}"
             raise InputError(message)
@@ -210,10 +211,11 @@ def _check_switches(inputs: dict[str, Any]) -> None:
     if not isinstance(inputs["suffix"], str):
         message = f"suffix must be a string, got {inputs['suffix']!r}"
         raise InputError(message)
-    _check_choice("missing", inputs["missing"], ("any", "per_target"))
+    check_choice("missing", inputs["missing"], ("any", "per_target"))
 
 
-def _check_model(inputs: Mapping[str, Any], fitter: str) -> None:
+def check_model(inputs: Mapping[str, Any], fitter: str) -> None:
+    """Refuse targets that are predictors, fits of nothing and weights that are missing where the fitter needs them."""
     both = [name for name in inputs.get("targets", ()) if name in inputs["predictors"]]
     if both:
         message = f"targets and predictors must not share columns, got {', '.join(map(repr, both))} in both"
@@ -234,7 +236,7 @@ def _check_model(inputs: Mapping[str, Any], fitter: str) -> None:
 
 def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool, fitter: str) -> tuple[str, ...]:
     for name in asked:
-        _check_choice("diagnostics", name, DIAGNOSTICS)
+        check_choice("diagnostics", name, DIAGNOSTICS)
     if "r_squared" in asked and fitter == "glm":
         message = "diagnostics 'r_squared' is a share of squares, which fitter 'glm' does not minimise; leave it out"
         raise InputError(message)
@@ -244,12 +246,14 @@ def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool, fitter: s
     return tuple(name for name in DIAGNOSTICS if name in asked or (name == "chi2" and absolute_weights))
 
 
-def _check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
+def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of the choices."""
     if value not in choices:
         raise InputError(unknown(argument, value, choices, f"choices: {', '.join(sorted(choices))}"))
 
 
-def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
+def checked_entries(min_entries: Any, n_coefficients: int) -> int:
+    """An integer of at least 1; the number of coefficients from None."""
     if min_entries is None:
         return n_coefficients
     if not isinstance(min_entries, numbers.Integral) or isinstance(min_entries, bool) or min_entries < 1:
@@ -258,7 +262,8 @@ def _checked_entries(min_entries: Any, n_coefficients: int) -> int:
     return int(min_entries)
 
 
-def _checked_threads(threads: Any, engine: str) -> Optional[int]:
+def checked_threads(threads: Any, engine: str) -> Optional[int]:
+    """An integer of at least 1 for the compiled engine, None for all others."""
     if threads is None:
         return None
     if not isinstance(threads, numbers.Integral) or isinstance(threads, bool) or threads < 1:
@@ -273,7 +278,8 @@ def _checked_threads(threads: Any, engine: str) -> Optional[int]:
     return int(threads)
 
 
-def _checked_jobs(n_jobs: Any, engine: str) -> Optional[int]:
+def checked_jobs(n_jobs: Any, engine: str) -> Optional[int]:
+    """An integer of at least 1, or -1, for the engine that runs in processes; None for all others."""
     if n_jobs is None:
         return None
     if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool) or (n_jobs < 1 and n_jobs != -1):
@@ -286,12 +292,13 @@ def _checked_jobs(n_jobs: Any, engine: str) -> Optional[int]:
     return int(n_jobs)
 
 
-def _dtype_name(dtype: Any) -> str:
+def dtype_name(dtype: Any) -> str:
+    """``"float32"`` or ``"float64"``."""
     try:
         name = str(np.dtype(dtype).name)
     except (SyntaxError, TypeError, ValueError):  # all of them come from numpy for text that names no dtype
         name = str(dtype)
-    _check_choice("dtype", name, ("float32", "float64"))
+    check_choice("dtype", name, ("float32", "float64"))
     return name
 
 

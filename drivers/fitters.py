@@ -23,6 +23,13 @@ ENGINES_OF = {
 }
 """Engines of every fitter; ``own`` stands for a callable or an estimator."""
 
+WINDOW_ENGINES_OF = {
+    "ols": ("numba", "numpy", "reference"),
+    "wls": ("numba", "numpy", "reference"),
+    "huber": ("numba", "reference"),
+}
+"""Engines of the fitters that windows can have."""
+
 REJECTING = ("huber", "own")
 """Fitters that may reject rows."""
 
@@ -66,13 +73,34 @@ def check_engine(fitter: str, engine: Any) -> None:
     UnknownNameError
         With the engines that can.
     """
+    _check_pair(fitter, engine, ENGINES_OF)
+
+
+def check_window_engine(fitter: str, engine: Any) -> None:
+    """Refuse an engine or a fitter that is unknown or not there for windows, or that do not go together.
+
+    Raises
+    ------
+    InputError
+        If the engine is no name.
+    UnknownNameError
+        With the fitters, or the engines, that can.
+    """
+    if fitter not in WINDOW_ENGINES_OF:
+        words = "of your own" if fitter == "own" else repr(fitter)
+        message = f"fitter {words} is not there for windows; fitters: {', '.join(sorted(WINDOW_ENGINES_OF))}"
+        raise UnknownNameError(message)
+    _check_pair(fitter, engine, WINDOW_ENGINES_OF)
+
+
+def _check_pair(fitter: str, engine: Any, engines_of: Mapping[str, tuple[str, ...]]) -> None:
     if not isinstance(engine, str):
         message = f"engine must be a name (str), got {engine!r} of type {type(engine).__name__}"
         raise InputError(message)
-    every = sorted({name for names in ENGINES_OF.values() for name in names})
+    every = sorted({name for names in engines_of.values() for name in names})
     if engine not in every:
         raise UnknownNameError(unknown("engine", engine, every, f"engines: {', '.join(every)}"))
-    able = ENGINES_OF[fitter]
+    able = engines_of[fitter]
     if engine not in able:
         words = "of your own" if fitter == "own" else repr(fitter)
         message = f"fitter {words} does not run on engine {engine!r}; engines that can: {', '.join(able)}"

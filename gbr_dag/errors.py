@@ -31,6 +31,10 @@ class InputError(GbrDagError, ValueError):
     """An argument breaks its rule; the text names the argument, the rule, what came and the way out."""
 
 
+class InvalidWindowSpec(InputError):
+    """A window cannot be laid over the grid as it is described; the text says what is wrong and what would do."""
+
+
 class MissingExtraError(GbrDagError, ImportError):
     """An optional library is needed; the text names the ``pip install`` that brings it."""
 

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 DIAGNOSTICS = ("errors", "covariance", "confidence", "pvalues", "rms", "mad", "r_squared", "condition", "chi2")
-"""What ``diagnostics`` may name, in the order of the columns."""
+"""What ``diagnostics`` of groups may name, in the order of the columns."""
+
+WINDOW_DIAGNOSTICS = (
+    *("errors", "covariance", "confidence", "pvalues"),
+    *("r_squared", "rmse", "rms", "condition", "chi2"),
+)
+"""What ``diagnostics`` of windows may name, in the order of the columns."""
+
+_OF_COEFFICIENTS = ("errors", "covariance", "confidence", "pvalues")
 
 
 @dataclass(frozen=True)
@@ -24,16 +32,28 @@ def coefficient_names(predictors: Sequence[str], intercept: bool) -> list[str]:
 
 
 def fit_columns(
-    target: str, predictors: Sequence[str], diagnostics: Sequence[str], *, intercept: bool, suffix: str, rejecting: bool
+    target: str,
+    predictors: Sequence[str],
+    diagnostics: Sequence[str],
+    *,
+    intercept: bool,
+    suffix: str,
+    rejecting: bool,
+    count: str = "n_used",
 ) -> list[FitColumn]:
-    """Columns of one target in the order of the table; ``rejecting`` fitters tell of rows that they threw out."""
-    found = [*_columns(target, predictors, set(diagnostics), intercept)]
+    """Columns of one target in the order of the table; ``rejecting`` fitters tell of rows that they threw out.
+
+    ``diagnostics`` come in the order of the columns; ``count`` is what the number of rows used is called.
+    """
+    found = [*_columns(target, predictors, diagnostics, intercept, count)]
     if rejecting:
         found += [FitColumn(f"{target}_{name}", name) for name in ("n_refits", "n_rejected")]
     return [FitColumn(f"{column.name}{suffix}", column.source, column.place) for column in found]
 
 
-def _columns(target: str, predictors: Sequence[str], asked: set[str], intercept: bool) -> Iterator[FitColumn]:
+def _columns(
+    target: str, predictors: Sequence[str], asked: Sequence[str], intercept: bool, count: str
+) -> Iterator[FitColumn]:
     for i, name in enumerate(coefficient_names(predictors, intercept)):
         yield FitColumn(f"{target}_{name}", "values", (i,))
         if "errors" in asked:
@@ -43,15 +63,15 @@ def _columns(target: str, predictors: Sequence[str], asked: set[str], intercept:
             yield FitColumn(f"{target}_{name}_high", "high", (i,))
         if "pvalues" in asked:
             yield FitColumn(f"{target}_{name}_pvalue", "pvalues", (i,))
-    for name in ("rms", "mad", "r_squared", "condition", "chi2"):
-        if name in asked:
+    for name in asked:
+        if name not in _OF_COEFFICIENTS:
             yield FitColumn(f"{target}_{name}", name)
     if "chi2" in asked:
         yield FitColumn(f"{target}_ndf", "ndf")
     if "covariance" in asked:
         for i, j, name in covariance_columns(target, predictors, intercept):
             yield FitColumn(name, "covariance", (i, j))
-    yield FitColumn(f"{target}_n_used", "n_used")
+    yield FitColumn(f"{target}_{count}", "n_used")
     yield FitColumn(f"{target}_status", "status")
 
 
@@ -61,3 +81,8 @@ def covariance_columns(target: str, predictors: Sequence[str], intercept: bool) 
     for i, left in enumerate(names):
         for j in range(i, len(names)):
             yield i, j, f"{target}_cov_{left}_{names[j]}"
+
+
+def column_word(name: str) -> str:
+    """A predictor's name as it stands in columns of window tables: what is not alphanumeric becomes ``_``."""
+    return "".join(letter if letter.isalnum() else "_" for letter in name)

@@ -102,12 +102,12 @@ def left_out_rows__numba(
 
 
 @config.when(engine="numba")
-def reduced_factors__numba(bin_factors: tuple[Factors, ...], threads: Optional[int]) -> tuple[Factors, ...]:
+def reduced_factors__numba(window_factors: tuple[Factors, ...], threads: Optional[int]) -> tuple[Factors, ...]:
     """Factors without aliased predictors, whose leftover rows are put back into the rows below.
 
     The rule is that of the numpy engine; the records are copied only if a bin has an aliased predictor.
     """
-    return tuple(_reduced(factors, threads) for factors in bin_factors)
+    return tuple(_reduced(factors, threads) for factors in window_factors)
 
 
 @config.when_in(fitter=["ols", "wls"], engine=["numba"])

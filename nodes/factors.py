@@ -4,7 +4,7 @@ The numpy engine groups bins of about equal size, centres them and factors them 
 squares and products is formed anywhere: the error grows with the condition number, not with its square.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Optional, Union
 
 import numpy as np
@@ -12,11 +12,9 @@ import numpy as np
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
 from gbr_dag.magnitudes import check_magnitudes
-from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, IntArray, TargetBlock, record_width
+from gbr_dag.ragged import padded_batches
+from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, TargetBlock, record_width
 from gbr_dag.triangles import with_triangle
-
-_BATCH_DOUBLES = 1 << 19
-"""Rows of a batch times columns, 4 MiB; 20,000 groups of 50 took 1.09 times as long at 1 << 17, 1.05 at 1 << 22."""
 
 
 @config.when(engine="numpy")
@@ -60,7 +58,7 @@ def _block_factors(
     records = np.zeros((n_bins, record_width(len(design), k)))
     records[:, 0] = count
     triangle = np.zeros((n_bins, k, k))
-    for bins, positions in _batches(count, offsets, k):
+    for bins, positions in padded_batches(count, offsets, doubles=k, least=k):
         batch = rows[positions]
         weight = np.where(positions >= 0, row_weights[batch], 0.0)
         values = np.stack([column[batch].astype(np.float64) for column in columns], axis=-1)
@@ -71,29 +69,6 @@ def _block_factors(
         triangle[bins] = np.linalg.qr(values, mode="r")
     precision = np.array([roundoff(column) for column in columns])
     return with_triangle(Factors(block.targets, records, precision, intercept), triangle)
-
-
-def _batches(count: IntArray, offsets: IntArray, k: int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Bins of about equal size with the positions of their rows (n_bins, padded size), -1 where padded.
-
-    Sizes are padded to the next of 2^i and 1.5 * 2^i, at least ``k`` so that the factor is square.
-    """
-    order = np.argsort(count, kind="stable")
-    order = order[np.searchsorted(count[order], 1) :]
-    size = np.maximum(count[order], k)
-    power = 2 ** np.floor(np.log2(np.maximum(size, 1))).astype(np.int64)
-    padded = np.where(size == power, size, np.where(2 * size <= 3 * power, 3 * power // 2, 2 * power))
-    limit = _BATCH_DOUBLES // k
-    padded = np.where(size > limit, size, np.minimum(np.maximum(padded, size), limit))  # ascending, as size is
-    start = 0
-    while start < len(order):
-        width = int(padded[start])
-        same = int(np.searchsorted(padded, width, side="right"))
-        stop = min(same, start + max(_BATCH_DOUBLES // (width * k), 1))
-        bins = order[start:stop]
-        step = np.arange(width)
-        yield bins, np.where(step < count[bins, None], offsets[bins, None] + step, -1)
-        start = stop
 
 
 def _centre(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -13,14 +13,14 @@ TOLERANCE = 32.0
 
 
 @config.when(engine="numpy")
-def reduced_factors__numpy(bin_factors: tuple[Factors, ...]) -> tuple[Factors, ...]:
+def reduced_factors__numpy(window_factors: tuple[Factors, ...]) -> tuple[Factors, ...]:
     """Factors without aliased predictors, whose leftover rows are put back into the rows below.
 
     Predictor j is aliased if sqrt(D_j) <= 32 eps sqrt(S_j + sum_i U_ij^2 S_i), S the weighted sum of squares about
     zero and i over the intercept and the kept earlier predictors, each with the eps of the dtype it came in; or
     if there are no more rows than kept columns before it. The pivots of aliased predictors are 0.
     """
-    return tuple(_reduced(factors) for factors in bin_factors)
+    return tuple(_reduced(factors) for factors in window_factors)
 
 
 def _reduced(factors: Factors) -> Factors:

@@ -10,9 +10,9 @@ import pandas as pd
 
 import gbr_dag
 from gbr_dag.group_fits.records import Rejections
-from gbr_dag.kernels.memory import empty
 from gbr_dag.naming import fit_columns
 from gbr_dag.options import Options, fitter_text, options_record
+from gbr_dag.table_columns import table_columns
 from gbr_dag.tables import BinTable, Coefficients, FloatArray, IntArray
 
 
@@ -61,23 +61,8 @@ def target_columns(
         "n_rejected": None if rejections is None else rejections.n_rejected,
     }
     given: dict[str, Any] = {"intercept": intercept, "suffix": suffix, "rejecting": rejections is not None}
-    columns = {}
-    for i, target in enumerate(targets):
-        for column in fit_columns(target, predictors, diagnostics, **given):
-            values = sources[column.source]
-            if values is None:
-                message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
-                raise ValueError(message)
-            place: tuple[Any, ...] = (slice(None), i, *column.place)
-            chosen: npt.NDArray[Any] = values[place]
-            kind = np.dtype(dtype) if chosen.dtype.kind == "f" else chosen.dtype
-            if chosen.dtype != kind or not (chosen.flags.writeable and chosen.flags.c_contiguous):
-                # a table owns its columns: what several targets share is copied, and so is what is spread over memory
-                own = empty(chosen.shape, kind)
-                own[...] = chosen
-                chosen = own
-            columns[column.name] = chosen
-    return columns
+    named = [fit_columns(target, predictors, diagnostics, **given) for target in targets]
+    return table_columns(named, sources, dtype)
 
 
 def fit_record(

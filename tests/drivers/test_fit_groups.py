@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 import gbr_dag
 from gbr_dag import FitStatus
-from gbr_dag.nodes.factors import _BATCH_DOUBLES, _batches
+from gbr_dag.ragged import _BATCH_DOUBLES, padded_batches
 
 ALL_DIAGNOSTICS = ("errors", "covariance", "confidence", "pvalues", "rms", "mad", "r_squared", "condition")
 
@@ -414,7 +414,7 @@ def test_every_group_is_in_one_batch(k):
     )
     offsets = np.concatenate(([0], np.cumsum(count)))
     seen = []
-    for bins, positions in _batches(count, offsets, k):
+    for bins, positions in padded_batches(count, offsets, doubles=k, least=k):
         assert len(bins)
         seen.extend(bins.tolist())
         assert ((positions >= 0).sum(axis=1) == count[bins]).all()

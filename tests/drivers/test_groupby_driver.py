@@ -21,7 +21,7 @@ BINNING = [
     "entries",
 ]
 ROWS = ["bin_map", "design", "response", "raw_weights", "row_reasons", "row_weights", "target_blocks", "bin_rows"]
-FIT = ["bin_factors", "reduced_factors", "coefficients"]
+FIT = ["bin_factors", "window_factors", "reduced_factors", "coefficients"]
 COMPILED = ["bin_map", "design", "response", "raw_weights", "factor_pass", *FIT]
 TABLE = [
     "fit_status",

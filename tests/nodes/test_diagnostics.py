@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gbr_dag.nodes.diagnostics import fit_status__linear, promised_accuracy, r_squared, residual_freedom, rms
+from gbr_dag.nodes.diagnostics import fit_status__linear, promised_accuracy, r_squared, rms
+from gbr_dag.nodes.groups import residual_freedom
 from gbr_dag.tables import Coefficients, FitStatus
 
 

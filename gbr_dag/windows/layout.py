@@ -1,0 +1,142 @@
+"""How windows are gone through: along one axis at a time on a grid, or neighbour by neighbour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gbr_dag.errors import InputError
+from gbr_dag.windows.axes import WindowAxis
+from gbr_dag.windows.specification import family_weights
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_PAIR_COST = 2.0
+"""A neighbour that has to be searched costs so many times one that lies at its place on a grid."""
+
+_CELLS_AT_A_TIME = 1 << 20
+"""Slices of the grid are gone through together up to so many cells."""
+
+
+@dataclass(frozen=True)
+class WindowLayout:
+    """Bins as cells of a grid of positions, one grid a slice.
+
+    Dimensions without a window, and keys that take none, make slices: bins of different slices are never neighbours.
+
+    Attributes
+    ----------
+    axes : tuple of WindowAxis
+        The dimensions that have a window.
+    ranks : int64 array (n_axes, n_bins)
+        Position of every bin along each axis.
+    slices : int64 array (n_bins,)
+        Slice of every bin.
+    n_slices : int
+    volume : int
+        Bins that a whole window has, the product of 2 size + 1 over the dimensions.
+    """
+
+    axes: tuple[WindowAxis, ...]
+    ranks: IntArray
+    slices: IntArray
+    n_slices: int
+    volume: int
+
+    @property
+    def n_bins(self) -> int:
+        """Number of occupied bins."""
+        return len(self.slices)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions along each axis."""
+        return tuple(axis.n_positions for axis in self.axes)
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of the grids of all slices."""
+        return self.n_slices * math.prod(self.shape)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every neighbour has weight 1."""
+        return all(axis.is_plain for axis in self.axes)
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether the kernel is a product of factors of single dimensions."""
+        return not any(axis.joined for axis in self.axes)
+
+    @property
+    def neighbours_expected(self) -> float:
+        """Occupied neighbours of a bin, itself included, if occupied cells lie at random."""
+        share = self.n_bins / max(self.n_cells, 1)
+        return max(1.0, share * math.prod(axis.mean_length for axis in self.axes))
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether windows are merged along one axis at a time: O(cells sum(2 w + 1)) against O(occupied pairs)."""
+        if not self.is_separable or not self.axes:
+            return False
+        merges = self.n_cells * sum(axis.mean_length for axis in self.axes)
+        return merges <= _PAIR_COST * self.n_bins * self.neighbours_expected
+
+    def cells(self) -> IntArray:
+        """Cell of every bin on the grids of all slices, row-major with the slice first, (n_bins,)."""
+        cells = self.slices
+        for axis, ranks in zip(self.axes, self.ranks):
+            cells = cells * axis.n_positions + ranks
+        return cells
+
+    def slice_ranges(self) -> Iterator[tuple[int, int]]:
+        """Ranges of slices whose grids are gone through together."""
+        step = max(1, _CELLS_AT_A_TIME // max(math.prod(self.shape), 1))
+        for first in range(0, self.n_slices, step):
+            yield first, min(first + step, self.n_slices)
+
+    def joint_weights(self, offsets: IntArray) -> FloatArray:
+        """What the joined axes contribute to the weights of neighbours at ``offsets`` (n_axes, n), (n,).
+
+        Raises
+        ------
+        InputError
+            If a kernel of the user's own gives no finite weight of at least 0 for each.
+        """
+        weights = np.ones(offsets.shape[1])
+        joined = [i for i, axis in enumerate(self.axes) if axis.joined]
+        families: dict[Any, list[int]] = {}
+        for i in joined:
+            families.setdefault(self.axes[i].dimension.kernel, []).append(i)
+        for kernel, members in families.items():
+            widths = [self.axes[i].dimension.width for i in members]
+            places = offsets[members].T
+            weights *= (
+                own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)
+            )
+        return weights
+
+
+def own_weights(kernel: Any, offsets: IntArray, widths: list[float]) -> FloatArray:
+    """Weights (n,) of a user's own kernel, checked.
+
+    Raises
+    ------
+    InputError
+        If it does not give a finite weight of at least 0 for each of the offsets (n, n_dimensions).
+    """
+    weights = np.asarray(kernel(offsets, np.array(widths)), dtype=np.float64)
+    if weights.shape != (len(offsets),):
+        message = f"kernel must give one weight for each of {len(offsets)} offsets, got an array {weights.shape}"
+        raise InputError(message)
+    if not (np.isfinite(weights) & (weights >= 0.0)).all():
+        odd = weights[~(np.isfinite(weights) & (weights >= 0.0))][0]
+        message = f"kernel must give finite weights of at least 0, got {odd}"
+        raise InputError(message)
+    return weights

@@ -1,0 +1,106 @@
+"""Which bins lie in the window about each bin, and how all windows are gone through."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from gbr_dag.graph.backend import config
+from gbr_dag.tables import BinTable, Factors, FloatArray, IntArray
+from gbr_dag.windows.axes import occupied_positions, window_axis
+from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.specification import SEPARABLE, WindowDimension
+from gbr_dag.windows.stacks import stacked_windows
+from gbr_dag.windows.sums import window_sums
+
+
+def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Sequence[str]) -> WindowLayout:
+    """Neighbours along each dimension that has a window, and the slice of every bin by its other keys.
+
+    The range of a dimension is that of the selected rows over all values of the other keys.
+
+    Raises
+    ------
+    InvalidWindowSpec
+        If a boundary does not fit the range of the bins.
+    """
+    wide = [dimension for dimension in window if dimension.size > 0]
+    names = {dimension.name for dimension in wide}
+    joined = _joined(wide)
+    axes, ranks = [], []
+    for dimension in wide:
+        coordinates = bin_table.keys[dimension.name].to_numpy(dtype=np.int64)
+        positions, places = occupied_positions(coordinates)
+        axes.append(window_axis(dimension, positions, joined=dimension.name in joined))
+        ranks.append(places)
+    slices = _slices(bin_table.keys[[name for name in by if name not in names]])
+    n_slices = int(slices.max(initial=-1)) + 1
+    volume = int(np.prod([2 * dimension.size + 1 for dimension in window], dtype=object))
+    stacked = np.array(ranks, dtype=np.int64).reshape(len(axes), bin_table.n_bins)
+    return WindowLayout(tuple(axes), stacked, slices, n_slices, volume)
+
+
+def neighbour_counts(window_layout: WindowLayout, entries: IntArray) -> IntArray:
+    """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
+    both = np.stack([np.ones(len(entries)), entries], axis=1)
+    return window_sums(window_layout, both).astype(np.int64)
+
+
+def n_neighbors_used(neighbour_counts: IntArray) -> IntArray:
+    """Occupied bins in the window of every bin, itself included, int64 (n_bins,)."""
+    return neighbour_counts[:, 0]
+
+
+def n_rows_aggregated(neighbour_counts: IntArray) -> IntArray:
+    """Selected rows in the window of every bin, int64 (n_bins,)."""
+    return neighbour_counts[:, 1]
+
+
+def effective_window_fraction(n_neighbors_used: IntArray, window_layout: WindowLayout) -> FloatArray:
+    """Occupied bins in the window over the bins of a whole window, prod(2 w + 1), (n_bins,)."""
+    return n_neighbors_used / window_layout.volume
+
+
+@config.when(engine="numpy")
+def window_factors__numpy(bin_factors: tuple[Factors, ...], window_layout: WindowLayout) -> tuple[Factors, ...]:
+    """Factors of the rows in every window, weighted by the kernel, one record a target block, by stacked QR."""
+    return tuple(stacked_windows(factors, window_layout, 1) for factors in bin_factors)
+
+
+@config.when(engine="numpy")
+def squared_kernel_factors__numpy(
+    bin_factors: tuple[Factors, ...], window_layout: WindowLayout
+) -> Optional[tuple[Factors, ...]]:
+    """Factors of the rows in every window, weighted by the kernel's square, for the errors; None if it is 1."""
+    if window_layout.is_plain:
+        return None
+    return tuple(stacked_windows(factors, window_layout, 2) for factors in bin_factors)
+
+
+@config.when(engine="numpy")
+def cubed_kernel_factors__numpy(
+    bin_factors: tuple[Factors, ...], window_layout: WindowLayout
+) -> Optional[tuple[Factors, ...]]:
+    """Factors of the rows in every window, weighted by the kernel's cube, for Student's t; None if it is 1."""
+    if window_layout.is_plain:
+        return None
+    return tuple(stacked_windows(factors, window_layout, 3) for factors in bin_factors)
+
+
+def _joined(wide: Sequence[WindowDimension]) -> set[str]:
+    """Dimensions whose kernel is not a product: those that share one of such a kind, and a kernel of one's own."""
+    families: dict[str, list[str]] = {}
+    for dimension in wide:
+        if callable(dimension.kernel) or dimension.kernel not in SEPARABLE:
+            families.setdefault("own" if callable(dimension.kernel) else dimension.kernel, []).append(dimension.name)
+    return {name for kernel, names in families.items() if kernel == "own" or len(names) > 1 for name in names}
+
+
+def _slices(keys: pd.DataFrame) -> IntArray:
+    """Rank of every bin's values of these keys among the combinations that occur, (n_bins,)."""
+    slices = np.zeros(len(keys), dtype=np.int64)
+    for name in keys:
+        codes, values = pd.factorize(keys[name])
+        slices = pd.factorize(slices * len(values) + codes)[0].astype(np.int64)
+    return slices
