@@ -20,6 +20,16 @@ _DIAGNOSTIC_NODES = {
 }
 """Nodes of the table that run only when their diagnostic is asked for; errors and rms cost nothing beside the fit."""
 
+_STATISTIC_NODES = {
+    "mean": "target_moments",
+    "std": "target_moments",
+    "sum_weights": "target_moments",
+    "entries": "target_ranges",
+    "min": "target_ranges",
+    "max": "target_ranges",
+}
+"""Nodes of windows that make each statistic of the targets; all others are order statistics."""
+
 
 def of_groups(fitter: str, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
     """What nodes of the group-by graph can do without, by node.
@@ -47,10 +57,12 @@ def of_windows(inputs: Mapping[str, Any]) -> dict[str, set[str]]:
     asked = set(inputs["diagnostics"])
     needs_errors = asked & {"errors", "covariance", "confidence", "pvalues", "rms", "chi2"}
     statistics = set() if inputs["statistics"] else {"target_statistics"}
+    of_targets = {_STATISTIC_NODES.get(name, "target_order_statistics") for name in inputs["statistics"]}
     return {
         "target_columns": _unasked(inputs) - {"mad"} | (set() if needs_errors else {"coefficient_errors", "rms"}),
         "fit_table": statistics,
         "statistics_table": statistics,
+        "target_statistics": {*_STATISTIC_NODES.values(), "target_order_statistics"} - of_targets,
         "kernel_spread": set() if asked & {"confidence", "pvalues"} else {"cubed_kernel_factors"},
     }
 

@@ -1,19 +1,252 @@
 """Statistics of the targets' values over every window."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Optional
 
+import numpy as np
 import numpy.typing as npt
 
+from gbr_dag.columns import is_broadcast
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import Columns, FloatArray
+from gbr_dag.tables import BinMap, BinRows, Columns, FloatArray, IntArray
+from gbr_dag.windows.extremes import window_minima
 from gbr_dag.windows.gathered import WindowRows
+from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.moments import Moments, bin_moments, moment_statistics
 from gbr_dag.windows.obvious_statistics import obvious_statistics
+from gbr_dag.windows.order_statistics import order_statistics
+from gbr_dag.windows.specification import WindowDimension
+from gbr_dag.windows.sums import window_sums
+
+Statistics = dict[str, npt.NDArray[Any]]
 
 
 @config.when(engine="reference")
 def target_statistics__reference(
-    response: Columns, raw_weights: npt.NDArray[Any], window_rows: WindowRows, statistics: Sequence[str]
-) -> dict[str, FloatArray]:
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    window_rows: WindowRows,
+    window: Sequence[WindowDimension],
+    statistics: Sequence[str],
+    weighted_medians: bool,
+) -> Statistics:
     """Statistics of each target over the rows of every window, by name, (n_bins, t) each."""
-    return obvious_statistics(response, raw_weights, window_rows, statistics)
+    uniform = all(dimension.kernel == "uniform" for dimension in window if dimension.size > 0)
+    return obvious_statistics(response, raw_weights, window_rows, statistics, uniform, weighted_medians)
+
+
+@config.when_in(engine=["numba", "numpy"])
+def target_statistics__merged(
+    statistics: Sequence[str],
+    target_moments: Optional[Statistics],
+    target_ranges: Optional[Statistics],
+    target_order_statistics: Optional[Statistics],
+) -> Statistics:
+    """Statistics of each target over the rows of every window, by name, (n_bins, t) each.
+
+    Parts of which nothing was asked for may be None.
+    """
+    found = {**(target_moments or {}), **(target_ranges or {}), **(target_order_statistics or {})}
+    return {name: found[name] for name in statistics}
+
+
+@config.when(engine="numpy")
+def target_moments__numpy(
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_rows: BinRows,
+    window_layout: WindowLayout,
+    statistics: Sequence[str],
+) -> Statistics:
+    """Those of ``mean``, ``std`` and ``sum_weights`` that are asked for, by name, (n_bins, t) each.
+
+    Over the rows with a finite target and a valid weight, weights times the kernel's. Deviations are taken from the
+    means of the bins and merged: no sum of squares is formed.
+    """
+    weights, rows, offsets = _valid_weights(raw_weights), bin_rows.rows, bin_rows.offsets
+    unit = _unit(weights)
+    of_targets = []
+    for column in response:
+        values = _doubles(column)[rows]
+        used = np.where(np.isfinite(values), weights[rows], 0.0)
+        counts = _bin_sums(1.0 * (used > 0.0), offsets)
+        squares = _bin_sums(np.square(used / unit), offsets)
+        moments = bin_moments(values, used, offsets)
+        of_targets.append(moment_statistics(counts, squares, unit, moments, window_layout))
+    return _asked(of_targets, statistics)
+
+
+@config.when(engine="numba")
+def target_moments__numba(
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_map: BinMap,
+    entries: IntArray,
+    window_layout: WindowLayout,
+    statistics: Sequence[str],
+    threads: Optional[int],
+) -> Statistics:
+    """Those of ``mean``, ``std`` and ``sum_weights`` that are asked for, by name, (n_bins, t) each.
+
+    Over the rows with a finite target and a valid weight, weights times the kernel's: one pass over the rows for each
+    target makes factors without predictors, whose means and residual sums are merged.
+    """
+    from gbr_dag.kernels.factoring import factored
+
+    weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else _valid_weights(raw_weights)
+    unit = 1.0 if weights is None else _unit(weights)
+    of_targets = []
+    for column in response:
+        records = factored(bin_map.row_bin, entries, [column], weights, 0, True, threads).records
+        counts, *moments = (np.ascontiguousarray(part) for part in records[:, :5].T)
+        squares = counts if weights is None else _squares(column, weights / unit, bin_map)
+        of_targets.append(moment_statistics(counts, squares, unit, Moments(*moments), window_layout))
+    return _asked(of_targets, statistics)
+
+
+@config.when(engine="numpy")
+def target_ranges__numpy(
+    response: Columns, bin_rows: BinRows, window_layout: WindowLayout, statistics: Sequence[str]
+) -> Statistics:
+    """Those of ``entries``, ``min``, ``max`` that are asked for, by name, (n_bins, t) each, of the finite targets."""
+    filled = np.flatnonzero(np.diff(bin_rows.offsets))
+    of_targets = []
+    for column in response:
+        values = _doubles(column)[bin_rows.rows]
+        finite = np.isfinite(values)
+        ends = np.full((2, window_layout.n_bins), np.inf)
+        if len(filled):
+            for end, sign in zip(ends, (1.0, -1.0)):
+                signed = np.where(finite, sign * values, np.inf)
+                end[filled] = np.minimum.reduceat(signed, bin_rows.offsets[filled])
+        of_targets.append(_ranges(_bin_sums(1.0 * finite, bin_rows.offsets), ends, window_layout))
+    return _asked(of_targets, statistics)
+
+
+@config.when(engine="numba")
+def target_ranges__numba(
+    response: Columns, bin_map: BinMap, window_layout: WindowLayout, statistics: Sequence[str]
+) -> Statistics:
+    """Those of ``entries``, ``min``, ``max`` that are asked for, by name, (n_bins, t) each, of the finite targets."""
+    from gbr_dag.kernels.threads import blocks
+    from gbr_dag.kernels.value_runs import extremes
+
+    of_targets = []
+    for column in response:
+        counts = np.zeros(bin_map.n_bins, dtype=np.int64)
+        ends = np.full((2, bin_map.n_bins), np.inf)
+        for start, stop in blocks(0, len(column), lambda: False):
+            extremes(_doubles(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
+        of_targets.append(_ranges(counts, ends, window_layout))
+    return _asked(of_targets, statistics)
+
+
+@config.when(engine="numpy")
+def target_order_statistics__numpy(
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_rows: BinRows,
+    window_layout: WindowLayout,
+    statistics: Sequence[str],
+    weighted_medians: bool,
+) -> Statistics:
+    """Those of ``median``, ``mad`` and the quantiles that are asked for, by name, (n_bins, t) each, exact.
+
+    As NumPy's defaults where the kernel is uniform; weighted by the kernel where it is not, and by the rows' weights
+    with ``weighted_medians``. Gathered window by window.
+    """
+    return _order_statistics(
+        order_statistics, response, raw_weights, bin_rows, window_layout, statistics, weighted_medians
+    )
+
+
+@config.when(engine="numba")
+def target_order_statistics__numba(
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_rows: BinRows,
+    window_layout: WindowLayout,
+    statistics: Sequence[str],
+    weighted_medians: bool,
+    threads: Optional[int],
+) -> Statistics:
+    """Those of ``median``, ``mad`` and the quantiles that are asked for, by name, (n_bins, t) each, exact.
+
+    As NumPy's defaults where the kernel is uniform; weighted by the kernel where it is not, and by the rows' weights
+    with ``weighted_medians``. Counts of values in buckets are summed over windows, and only the buckets that hold a
+    wanted rank are looked at; weighted ones are gathered window by window.
+    """
+    from gbr_dag.windows import compiled_order_statistics
+
+    compiled = partial(compiled_order_statistics.order_statistics, threads=threads)
+    return _order_statistics(compiled, response, raw_weights, bin_rows, window_layout, statistics, weighted_medians)
+
+
+def _order_statistics(
+    of_column: Callable[..., tuple[FloatArray, FloatArray]],
+    response: Columns,
+    raw_weights: npt.NDArray[Any],
+    bin_rows: BinRows,
+    layout: WindowLayout,
+    statistics: Sequence[str],
+    weighted_medians: bool,
+) -> Statistics:
+    names = [name for name in statistics if name == "median" or name.startswith("q")]
+    levels = [np.nan if name == "median" else float(name[1:]) / 100.0 for name in names]
+    weights = None
+    if weighted_medians:
+        weights = _valid_weights(raw_weights)
+    elif not layout.has_uniform_kernel:
+        weights = np.ones(len(raw_weights))
+    of_targets = []
+    for column in response:
+        found, mads = of_column(_doubles(column), weights, bin_rows, layout, levels, "mad" in statistics)
+        of_targets.append({**dict(zip(names, found)), "mad": mads})
+    return _asked(of_targets, statistics)
+
+
+def _asked(of_targets: Sequence[dict[str, npt.NDArray[Any]]], statistics: Sequence[str]) -> Statistics:
+    """Arrays (n_bins, t) from one (n_bins,) a target."""
+    return {
+        name: np.stack([found[name] for found in of_targets], axis=1) for name in statistics if name in of_targets[0]
+    }
+
+
+def _ranges(counts: npt.NDArray[Any], ends: FloatArray, layout: WindowLayout) -> dict[str, npt.NDArray[Any]]:
+    """Entries, least and largest values of windows from those of the bins; the largest come with their sign changed."""
+    n = window_sums(layout, counts[:, None])[:, 0].astype(np.int64)
+    least = window_minima(layout, ends.T)
+    low, high = np.where((n > 0)[:, None], least, np.nan).T
+    return {"entries": n, "min": low + 0.0, "max": 0.0 - high}
+
+
+def _doubles(column: npt.NDArray[Any]) -> FloatArray:
+    with np.errstate(over="ignore"):  # of extended precision: what is beyond the doubles is infinite
+        return column.astype(np.float64, copy=False)
+
+
+def _valid_weights(raw_weights: npt.NDArray[Any]) -> FloatArray:
+    """Weights (n_rows,), 0 where they are not positive and finite."""
+    weights = _doubles(raw_weights)
+    return np.where(np.isfinite(weights) & (weights > 0.0), weights, 0.0)
+
+
+def _unit(weights: FloatArray) -> float:
+    largest = float(weights.max(initial=0.0))
+    return largest if largest > 0.0 else 1.0
+
+
+def _squares(column: npt.NDArray[Any], weights: FloatArray, bin_map: BinMap) -> FloatArray:
+    """Sums of the squared weights of the rows with a finite target, by bin."""
+    used = np.flatnonzero((bin_map.row_bin >= 0) & np.isfinite(_doubles(column)))
+    sums = np.bincount(bin_map.row_bin[used], weights=weights[used] ** 2, minlength=bin_map.n_bins)
+    return np.asarray(sums, dtype=np.float64)
+
+
+def _bin_sums(values: FloatArray, offsets: IntArray) -> FloatArray:
+    total = np.zeros(len(offsets) - 1)
+    filled = np.flatnonzero(np.diff(offsets))
+    if len(filled):
+        total[filled] = np.add.reduceat(values, offsets[filled])
+    return total

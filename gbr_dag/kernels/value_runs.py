@@ -18,25 +18,24 @@ _FEW = 16
 
 
 @kernel
-def extremes(
-    values: FloatArray, row_bin: npt.NDArray[Any], start: int, stop: int, counts: IntArray, ends: FloatArray
-) -> None:
-    """Count the finite values of rows ``start`` to ``stop`` bin by bin, and widen the bins' ranges by them.
+def extremes(values: FloatArray, row_bin: npt.NDArray[Any], counts: IntArray, ends: FloatArray) -> None:
+    """Count the finite values of some rows bin by bin, and widen the bins' ranges by them.
 
     Parameters
     ----------
     values, row_bin : float64 array, integer array (n_rows,)
         A negative bin leaves the row out.
     counts : int64 array (n_bins,)
+        Values so far.
     ends : float64 array (2, n_bins)
-        Least and largest value so far.
+        Least value so far, and the negative of the largest.
     """
-    for row in range(start, stop):
+    for row in range(len(values)):
         b, value = row_bin[row], values[row]
         if b >= 0 and np.isfinite(value):
             counts[b] += 1
             ends[0, b] = min(ends[0, b], value)
-            ends[1, b] = max(ends[1, b], value)
+            ends[1, b] = min(ends[1, b], -value)
 
 
 @kernel

@@ -127,9 +127,7 @@ def _find(
 
 
 @kernel
-def _bin_of(
-    bin_at: npt.NDArray[Any], shape: IntArray, positions: IntArray, sizes: IntArray, s: int, cell: int
-) -> int:
+def _bin_of(bin_at: npt.NDArray[Any], shape: IntArray, positions: IntArray, sizes: IntArray, s: int, cell: int) -> int:
     """Bin at a cell of a box of positions."""
     place, stride, last = 0, 1, len(positions)
     for axis in range(len(shape) - 1, -1, -1):
@@ -214,7 +212,9 @@ def _summed(
     outer, inner, first = 1, n_buckets + 1, 0
     for size in halo_sizes:
         inner *= size
-    source, target, other = work[0], work[1], work[2]
+    source: CountArray = work[0]
+    target: CountArray = work[1]
+    other: CountArray = work[2]
     for axis in range(len(halo_sizes)):
         n_in, n_out = halo_sizes[axis], centre_sizes[axis]
         inner //= n_in
@@ -362,13 +362,17 @@ def _deviation(middle: float, below: CountArray, edges: FloatArray, window: Any,
     if total == 0:
         return np.nan
     rank, share = ranks(np.nan, total)
-    first = np.searchsorted(edges[: n_buckets + 1], middle, side="right") - 1
-    last, reach, farthest = first + 1, 0.0, np.inf
+    first = int(np.searchsorted(edges[: n_buckets + 1], middle, side="right")) - 1
+    if _of_one_value(edges, first) and below[first + 1] - below[first] >= rank + 2:
+        return 0.0
+    last, farthest = first + 1, np.inf
+    reach, inner_first, inner_last = 0.0, first, first
     while first > 0 or last < n_buckets:
         left, right = middle - edges[first], edges[last] - middle
         taken = below[last] - below[first]
         if taken <= rank:
-            reach = min(left, right)  # nearer values are all taken, and no more than the rank
+            # nearer values are all taken, and what is taken comes before the rank or equals what is there
+            reach, inner_first, inner_last = min(left, right), first, last
         elif taken >= rank + 2 and farthest == np.inf:
             farthest = max(left, right)
         if min(left, right) >= farthest:
@@ -379,7 +383,8 @@ def _deviation(middle: float, below: CountArray, edges: FloatArray, window: Any,
             last += 1
     n, left_out = 0, 0
     for bucket in range(first, last):
-        if max(middle - edges[bucket], edges[bucket + 1] - middle) <= reach:
+        inner = inner_first <= bucket < inner_last
+        if inner and max(middle - edges[bucket], edges[bucket + 1] - middle) <= reach:
             left_out += below[bucket + 1] - below[bucket]
         else:
             n = _gathered(window, n_buckets, bucket, scratch, n)

@@ -60,6 +60,8 @@ def order_statistics(
     """
     asked = np.array(levels, dtype=np.float64)
     results, mads = np.full((len(asked), layout.n_bins), np.nan), np.full(layout.n_bins if with_mad else 0, np.nan)
+    if layout.n_bins == 0:
+        return results, mads
     rows, offsets = _read_only(bin_rows.rows), _read_only(bin_rows.offsets)
     n_threads = thread_count(threads, len(rows))
     lengths = np.zeros(layout.n_bins, dtype=np.int64)
@@ -107,17 +109,17 @@ def _over_neighbours(
     n_threads: int,
 ) -> None:
     for chunk in neighbour_chunks(layout):
-        part, of_part = np.empty((len(levels), chunk.stop - chunk.start)), np.empty(len(mads[chunk.start : chunk.stop]))
+        found = np.empty((len(levels), chunk.stop - chunk.start))
+        found_mads = np.empty(chunk.stop - chunk.start if len(mads) else 0)
+        given = (*of_bins, chunk.starts, chunk.bins, chunk.weights)
 
-        def work(start: int, stop: int, given: Any = (chunk.starts, chunk.bins, chunk.weights), to: Any = None) -> None:
-            kernel(*of_bins, *given, start, stop, levels, *to)
+        def of_centres(start: int, stop: int, given: Any = given, to: Any = (found, found_mads)) -> None:
+            kernel(*given, start, stop, levels, *to)
 
-        def to_part(start: int, stop: int, run: Any = work, to: Any = (part, of_part)) -> None:
-            run(start, stop, to=to)
-
-        _over_bins(to_part, np.diff(chunk.starts), n_threads)
-        results[:, chunk.start : chunk.stop] = part
-        mads[chunk.start : chunk.stop] = of_part
+        _over_bins(of_centres, np.diff(chunk.starts), n_threads)
+        results[:, chunk.start : chunk.stop] = found
+        if len(mads):
+            mads[chunk.start : chunk.stop] = found_mads
 
 
 def _over_tiles(
@@ -146,10 +148,11 @@ def _over_tiles(
             buckets = max(1, min(_MOST_BUCKETS, _TABLE_SIZE // tile.n_cells - 1))
             work = np.empty((3, tile.n_cells * (buckets + 1)), dtype=np.int32 if most < 2**31 else np.int64)
             last = min(first + _slices_at_a_time(tile), layout.n_slices)
-            window_order_statistics.of_tile(
-                *(runs, offsets, lengths, bin_at, shape, tile.halo, tile.halo_sizes, tile.centres, tile.centre_sizes),
-                *(tile.starts, tile.members, tile.multiples, first, last, levels, work, buckets, results, mads),
-            )
+            box = (tile.halo, tile.halo_sizes, tile.centres, tile.centre_sizes)
+            along = (tile.starts, tile.members, tile.multiples)
+            of_slices = (first, last, levels, work, buckets, results, mads)
+            given: tuple[Any, ...] = (runs, offsets, lengths, bin_at, shape, *box, *along, *of_slices)
+            window_order_statistics.of_tile(*given)
 
     side_by_side(of_thread, n_threads)
 

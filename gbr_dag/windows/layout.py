@@ -70,6 +70,11 @@ class WindowLayout:
         return all(axis.is_plain for axis in self.axes)
 
     @property
+    def has_uniform_kernel(self) -> bool:
+        """Whether the kernel is uniform along every axis; a mirrored bin that is met twice still has weight 2."""
+        return all(axis.dimension.kernel == "uniform" for axis in self.axes)
+
+    @property
     def is_separable(self) -> bool:
         """Whether the kernel is a product of factors of single dimensions."""
         return not any(axis.joined for axis in self.axes)
