@@ -14,8 +14,8 @@ import numba
 import pandas as pd
 import pytest
 
-from gbr_dag import compilation
 import gbr_dag
+from gbr_dag import compilation
 from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers import fit_driver
 from gbr_dag.graph import progress
