@@ -1,0 +1,109 @@
+"""Records merged over windows: any number of columns; written by gbr_dag.kernels.generator.
+
+Compiled together with jit.py and records.py, as of 5de7261736fb.
+"""
+
+import numpy as np
+
+from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.records import merge_scaled
+
+
+@kernel
+def merge_lines(
+    source, place_of, extra, result, wanted, starts, neighbours, weights, inner, piece, first, last, line, centred, p, k
+):
+    """Merge the neighbours of every cell along one axis, scaled by their weights, for the units first <= unit < last."""
+    n = starts.size - 1
+    pieces = (n + piece - 1) // piece
+    z = np.empty(k)
+    for unit in range(first, last):
+        beside = unit // pieces % inner
+        base = (unit // pieces - beside) * n + beside
+        cells, here, step = source, base, inner
+        if line.size > 0:  # results take the places of sources
+            for c in range(n):
+                for j in range(line.shape[1]):
+                    line[c, j] = source[base + c * inner, j]
+            cells, here, step = line, 0, 1
+        start = unit % pieces * piece
+        for c in range(start, min(start + piece, n)):
+            place = base + c * inner
+            if wanted.size > 0:
+                place = wanted[place]
+            if place < 0:
+                continue
+            for j in range(result.shape[1]):
+                result[place, j] = 0.0
+            for e in range(starts[c], starts[c + 1]):
+                cell = here + neighbours[e] * step
+                if place_of.size > 0:
+                    cell = place_of[cell]
+                if cell >= 0:
+                    merge_scaled(result, place, cells, cell, weights[e], extra, centred, z, p, k)
+
+
+@kernel
+def merge_runs(
+    source, place_of, extra, result, wanted, begins, ends, inner, piece, first, last, line, tails, centred, p, k
+):
+    """Merge runs of neighbours of weight 1 that move on along one axis, for the units first <= unit < last.
+
+    Positions beyond the end of the line are those at its beginning.
+    """
+    n = begins.size
+    pieces = (n + piece - 1) // piece
+    own = 2 + 2 * k + p * k - p * (p - 1) // 2 + k - p
+    rest = tails.shape[0] - 1
+    z = np.empty(k)
+    for unit in range(first, last):
+        beside = unit // pieces % inner
+        base = (unit // pieces - beside) * n + beside
+        cells, here, step = source, base, inner
+        if line.size > 0:  # results take the places of sources
+            for c in range(n):
+                for j in range(line.shape[1]):
+                    line[c, j] = source[base + c * inner, j]
+            cells, here, step = line, 0, 1
+        start = unit % pieces * piece
+        bottom = middle = top = begins[start]
+        for c in range(start, min(start + piece, n)):
+            if begins[c] >= middle:
+                bottom, middle, top = begins[c], ends[c], ends[c]
+                tails[rest, 0] = 0.0
+                for q in range(middle - 1, bottom - 1, -1):
+                    tails[q - bottom, 0] = 0.0
+                    cell = here + q % n * step
+                    if place_of.size > 0:
+                        cell = place_of[cell]
+                    if cell >= 0:
+                        merge_scaled(tails, q - bottom, cells, cell, 1.0, extra, centred, z, p, k)
+                    if q + 1 < middle:
+                        merge_scaled(tails, q - bottom, tails, q + 1 - bottom, 1.0, own, centred, z, p, k)
+            for q in range(top, ends[c]):
+                cell = here + q % n * step
+                if place_of.size > 0:
+                    cell = place_of[cell]
+                if cell >= 0:
+                    merge_scaled(tails, rest, cells, cell, 1.0, extra, centred, z, p, k)
+            top = ends[c]
+            place = base + c * inner
+            if wanted.size > 0:
+                place = wanted[place]
+            if place < 0:
+                continue
+            for j in range(result.shape[1]):
+                result[place, j] = 0.0
+            merge_scaled(result, place, tails, begins[c] - bottom, 1.0, own, centred, z, p, k)
+            merge_scaled(result, place, tails, rest, 1.0, own, centred, z, p, k)
+
+
+@kernel
+def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred, p, k):
+    """Merge the neighbours of the centres first <= i < last, scaled by their weights, into result from offset on."""
+    z = np.empty(k)
+    for i in range(first, last):
+        for j in range(result.shape[1]):
+            result[offset + i, j] = 0.0
+        for e in range(starts[i], starts[i + 1]):
+            merge_scaled(result, offset + i, records, bins[e], weights[e], 0, centred, z, p, k)
