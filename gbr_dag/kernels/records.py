@@ -152,23 +152,11 @@ def merge(
 
 
 @kernel
-def merge_scaled(
-    records: npt.NDArray[np.float64],
-    row: int,
-    others: npt.NDArray[np.float64],
-    other: int,
-    a: float,
-    extra: int,
-    centred: bool,
-    z: Record,
-    p: int,
-    k: int,
-) -> None:
-    """Add the rows behind a record of ``others``, their weights times ``a``; rows are counted as they are.
+def merge_scaled(r: Record, o: Record, a: float, extra: int, centred: bool, z: Record, p: int, k: int) -> None:
+    """Add the rows behind a record ``o``, their weights times ``a``, to ``r``; rows are counted as they are.
 
-    A record ends with the sum of the kernel's weights over its rows, that of ``others`` stands at ``extra``.
+    ``r`` ends with the sum of the kernel's weights over its rows, that of ``o`` stands at ``extra``.
     """
-    r, o = records[row], others[other]
     if o[0] == 0.0 or a == 0.0:
         return
     end = 2 + 2 * k + p * k - p * (p - 1) // 2 - p

@@ -13,22 +13,28 @@ class Names:
         self.columns = [f"x{i}" for i in range(p)] + [f"y{i}" for i in range(t)]
 
     def high(self, j: int) -> str:
+        """Mean of column ``j``, without its small part."""
         return f"r[{2 + j}]"
 
     def low(self, j: int) -> str:
+        """The small part of the mean of column ``j``."""
         return f"r[{2 + self.k + j}]"
 
     def pivot(self, i: int) -> str:
+        """Squared pivot of predictor ``i``."""
         return f"r[{self._row(i)}]"
 
     def unit(self, i: int, j: int) -> str:
+        """Column ``j`` of the unit row of predictor ``i``."""
         return f"r[{self._row(i) + j - i}]"
 
     def residual(self, j: int) -> str:
+        """Residual sum of squares of target ``j``."""
         return f"r[{self._row(self.p) + j}]"
 
     @property
     def width(self) -> int:
+        """Length of a record."""
         return self._row(self.p) + self.t
 
     def _row(self, i: int) -> int:

@@ -109,8 +109,8 @@ def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bo
     return _each_once(replace(axis, weights=weights))
 
 
-def neighbour_runs(axis: WindowAxis) -> Optional[tuple[IntArray, IntArray]]:
-    """Begin and end of the run that the neighbours of every position are, (n_positions,) each; None if weights differ.
+def neighbour_runs(axis: WindowAxis) -> Optional[IntArray]:
+    """Begin and end of the run that the neighbours of every position are, (2, n_positions); None if weights differ.
 
     Both ascend. On a periodic axis a run may begin before position 0 or end behind the last: the axis is a ring.
     """
@@ -124,7 +124,7 @@ def neighbour_runs(axis: WindowAxis) -> Optional[tuple[IntArray, IntArray]]:
         # bins behind the centre, on the ring that the occupied positions are
         behind = np.bincount(centres, weights=axis.offsets < 0, minlength=n).astype(np.int64)
         begins = np.arange(n) - behind
-    return begins, begins + counts
+    return np.stack([begins, begins + counts])
 
 
 def _entries(dimension: WindowDimension, coordinates: IntArray) -> tuple[IntArray, IntArray, IntArray]:

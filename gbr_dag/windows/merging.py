@@ -42,6 +42,4 @@ def merged_windows(factors: Factors, layout: WindowLayout, power: int, threads: 
 
 
 def _axis_neighbours(axis: WindowAxis, power: int) -> AxisNeighbours:
-    runs = neighbour_runs(axis)
-    begins, ends = (None, None) if runs is None else runs
-    return AxisNeighbours(axis.starts, axis.neighbours, axis.weights**power, begins, ends)
+    return AxisNeighbours(axis.starts, axis.neighbours, axis.weights**power, neighbour_runs(axis))

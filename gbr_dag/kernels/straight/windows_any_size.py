@@ -1,6 +1,6 @@
 """Records merged over windows: any number of columns; written by gbr_dag.kernels.generator.
 
-Compiled together with jit.py and records.py, as of 5de7261736fb.
+Compiled together with jit.py and records.py, as of aa6c161cc21b.
 """
 
 import numpy as np
@@ -11,99 +11,108 @@ from gbr_dag.kernels.records import merge_scaled
 
 @kernel
 def merge_lines(
-    source, place_of, extra, result, wanted, starts, neighbours, weights, inner, piece, first, last, line, centred, p, k
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    starts, neighbours, weights, centred, sizes,
 ):
-    """Merge the neighbours of every cell along one axis, scaled by their weights, for the units first <= unit < last."""
+    """Merge the neighbours of every cell along one axis, each scaled by its weight; units first <= unit < last."""
     n = starts.size - 1
     pieces = (n + piece - 1) // piece
-    z = np.empty(k)
+    p, k = sizes
+    own = 2 + 2 * k + p * k - p * (p - 1) // 2 + k - p
+    r, z = np.empty(own + 1), np.empty(k)
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        for c in range(start, min(start + piece, n)):
-            place = base + c * inner
+        for centre in range(start, min(start + piece, n)):
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            for e in range(starts[c], starts[c + 1]):
+            r[:] = 0.0
+            for e in range(starts[centre], starts[centre + 1]):
                 cell = here + neighbours[e] * step
                 if place_of.size > 0:
                     cell = place_of[cell]
                 if cell >= 0:
-                    merge_scaled(result, place, cells, cell, weights[e], extra, centred, z, p, k)
+                    merge_scaled(r, cells[cell], weights[e], extra, centred, z, p, k)
+            result[place][: own + 1] = r
 
 
 @kernel
 def merge_runs(
-    source, place_of, extra, result, wanted, begins, ends, inner, piece, first, last, line, tails, centred, p, k
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    begins, ends, tails, centred, sizes,
 ):
-    """Merge runs of neighbours of weight 1 that move on along one axis, for the units first <= unit < last.
+    """Merge runs of neighbours of weight 1 that move on along one axis; units first <= unit < last.
 
-    Positions beyond the end of the line are those at its beginning.
+    Positions beyond an end of the line are those at the other end.
     """
     n = begins.size
     pieces = (n + piece - 1) // piece
-    own = 2 + 2 * k + p * k - p * (p - 1) // 2 + k - p
     rest = tails.shape[0] - 1
-    z = np.empty(k)
+    p, k = sizes
+    own = 2 + 2 * k + p * k - p * (p - 1) // 2 + k - p
+    r, z = np.empty(own + 1), np.empty(k)
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
-        for c in range(start, min(start + piece, n)):
-            if begins[c] >= middle:
-                bottom, middle, top = begins[c], ends[c], ends[c]
-                tails[rest, 0] = 0.0
+        for centre in range(start, min(start + piece, n)):
+            if begins[centre] >= middle:
+                bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                r[:] = 0.0
+                tails[rest][: own + 1] = r
                 for q in range(middle - 1, bottom - 1, -1):
-                    tails[q - bottom, 0] = 0.0
                     cell = here + q % n * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
-                        merge_scaled(tails, q - bottom, cells, cell, 1.0, extra, centred, z, p, k)
-                    if q + 1 < middle:
-                        merge_scaled(tails, q - bottom, tails, q + 1 - bottom, 1.0, own, centred, z, p, k)
-            for q in range(top, ends[c]):
-                cell = here + q % n * step
-                if place_of.size > 0:
-                    cell = place_of[cell]
-                if cell >= 0:
-                    merge_scaled(tails, rest, cells, cell, 1.0, extra, centred, z, p, k)
-            top = ends[c]
-            place = base + c * inner
+                        merge_scaled(r, cells[cell], 1.0, extra, centred, z, p, k)
+                    tails[q-bottom][: own + 1] = r
+            else:
+                r[:] = tails[rest][: own + 1]
+            if top < ends[centre]:
+                for q in range(top, ends[centre]):
+                    cell = here + q % n * step
+                    if place_of.size > 0:
+                        cell = place_of[cell]
+                    if cell >= 0:
+                        merge_scaled(r, cells[cell], 1.0, extra, centred, z, p, k)
+                tails[rest][: own + 1] = r
+                top = ends[centre]
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            merge_scaled(result, place, tails, begins[c] - bottom, 1.0, own, centred, z, p, k)
-            merge_scaled(result, place, tails, rest, 1.0, own, centred, z, p, k)
+            if begins[centre] > bottom or top > middle:
+                merge_scaled(r, tails[begins[centre]-bottom], 1.0, own, centred, z, p, k)
+            result[place][: own + 1] = r
 
 
 @kernel
-def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred, p, k):
-    """Merge the neighbours of the centres first <= i < last, scaled by their weights, into result from offset on."""
-    z = np.empty(k)
+def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred, sizes):
+    """Merge the neighbours of the centres first <= i < last, each scaled by its weight; results from offset on."""
+    p, k = sizes
+    own = 2 + 2 * k + p * k - p * (p - 1) // 2 + k - p
+    r, z = np.empty(own + 1), np.empty(k)
     for i in range(first, last):
-        for j in range(result.shape[1]):
-            result[offset + i, j] = 0.0
+        r[:] = 0.0
         for e in range(starts[i], starts[i + 1]):
-            merge_scaled(result, offset + i, records, bins[e], weights[e], 0, centred, z, p, k)
+            merge_scaled(r, records[bins[e]], weights[e], 0, centred, z, p, k)
+        result[offset+i][: own + 1] = r

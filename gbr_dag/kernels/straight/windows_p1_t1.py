@@ -3,169 +3,489 @@
 Compiled together with jit.py, as of 7ec8b1f945ba.
 """
 
-import numpy as np
-
 from gbr_dag.kernels.jit import fused, kernel
 
 
 @kernel
-def merge_scaled(records, row, others, other, a, extra, centred):
-    """Add the rows behind a record of others, their weights times a; rows are counted as they are."""
-    r, o = records[row], others[other]
-    if o[0] == 0.0 or a == 0.0:
-        return
-    if r[0] == 0.0:
-        r[0] = o[0]
-        r[1] = a * o[1]
-        r[2] = o[2]
-        r[3] = o[3]
-        r[4] = o[4]
-        r[5] = o[5]
-        r[6] = a * o[6]
-        r[7] = o[7]
-        r[8] = a * o[8]
-        r[9] = a * o[extra]
-        return
-    r[0] += o[0]
-    r[9] += a * o[extra]
-    weight = a * o[1]
-    total = r[1] + weight
-    if centred and total > 0.0:
-        share = weight / total
-        w = r[1] * share
-        x0 = (o[2] - r[2]) + (o[4] - r[4])
-        low = fused(share, x0, r[4])
-        new = r[2] + low
-        r[4] = low - (new - r[2])
-        r[2] = new
-        y0 = (o[3] - r[3]) + (o[5] - r[5])
-        low = fused(share, y0, r[5])
-        new = r[3] + low
-        r[5] = low - (new - r[3])
-        r[3] = new
-        pivot = r[6]
-        part = w * x0
-        new = fused(part, x0, pivot)
-        if new > 0.0:
-            c = pivot / new
-            s = part / new
-            w *= c
-            r[6] = new
-            u = r[7]
-            r[7] = fused(c, u, s * y0)
-            y0 = fused(-x0, u, y0)
-        r[8] = fused(w * y0, y0, r[8])
-    r[1] = total
-    w = a * o[6]
-    x0 = 1.0
-    y0 = o[7]
-    pivot = r[6]
-    part = w * x0
-    new = fused(part, x0, pivot)
-    if new > 0.0:
-        c = pivot / new
-        s = part / new
-        w *= c
-        r[6] = new
-        u = r[7]
-        r[7] = fused(c, u, s * y0)
-        y0 = fused(-x0, u, y0)
-    r[8] = fused(w * y0, y0, r[8])
-    r[8] = fused(a, o[8], r[8])
-
-
-@kernel
 def merge_lines(
-    source, place_of, extra, result, wanted, starts, neighbours, weights, inner, piece, first, last, line, centred
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    starts, neighbours, weights, centred, sizes,
 ):
-    """Merge the neighbours of every cell along one axis, scaled by their weights, for the units first <= unit < last."""
+    """Merge the neighbours of every cell along one axis, each scaled by its weight; units first <= unit < last."""
     n = starts.size - 1
     pieces = (n + piece - 1) // piece
+    own = 9
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        for c in range(start, min(start + piece, n)):
-            place = base + c * inner
+        for centre in range(start, min(start + piece, n)):
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            for e in range(starts[c], starts[c + 1]):
+            r0 = 0.0
+            r1 = 0.0
+            r2 = 0.0
+            r3 = 0.0
+            r4 = 0.0
+            r5 = 0.0
+            r6 = 0.0
+            r7 = 0.0
+            r8 = 0.0
+            r9 = 0.0
+            for e in range(starts[centre], starts[centre + 1]):
                 cell = here + neighbours[e] * step
                 if place_of.size > 0:
                     cell = place_of[cell]
                 if cell >= 0:
-                    merge_scaled(result, place, cells, cell, weights[e], extra, centred)
+                    o, a = cells[cell], weights[e]
+                    if o[0] != 0.0 and a != 0.0:
+                        if r0 == 0.0:
+                            r1 = a * o[1]
+                            r2 = o[2]
+                            r3 = o[3]
+                            r4 = o[4]
+                            r5 = o[5]
+                            r6 = a * o[6]
+                            r7 = o[7]
+                            r8 = a * o[8]
+                        else:
+                            weight = a * o[1]
+                            total = r1 + weight
+                            if centred and total > 0.0:
+                                share = weight / total
+                                w = r1 * share
+                                x0 = (o[2] - r2) + (o[4] - r4)
+                                low = fused(share, x0, r4)
+                                new = r2 + low
+                                r4 = low - (new - r2)
+                                r2 = new
+                                y0 = (o[3] - r3) + (o[5] - r5)
+                                low = fused(share, y0, r5)
+                                new = r3 + low
+                                r5 = low - (new - r3)
+                                r3 = new
+                                pivot = r6
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r6 = new
+                                    u = r7
+                                    r7 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                r8 = fused(w * y0, y0, r8)
+                            r1 = total
+                            w = a * o[6]
+                            x0 = 1.0
+                            y0 = o[7]
+                            pivot = r6
+                            part = w * x0
+                            new = fused(part, x0, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r6 = new
+                                u = r7
+                                r7 = fused(c, u, s * y0)
+                                y0 = fused(-x0, u, y0)
+                            r8 = fused(w * y0, y0, r8)
+                            r8 = fused(a, o[8], r8)
+                        r0 += o[0]
+                        r9 += a * o[extra]
+            o = result[place]
+            o[0] = r0
+            o[1] = r1
+            o[2] = r2
+            o[3] = r3
+            o[4] = r4
+            o[5] = r5
+            o[6] = r6
+            o[7] = r7
+            o[8] = r8
+            o[9] = r9
 
 
 @kernel
 def merge_runs(
-    source, place_of, extra, result, wanted, begins, ends, inner, piece, first, last, line, tails, centred
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    begins, ends, tails, centred, sizes,
 ):
-    """Merge runs of neighbours of weight 1 that move on along one axis, for the units first <= unit < last.
+    """Merge runs of neighbours of weight 1 that move on along one axis; units first <= unit < last.
 
-    Positions beyond the end of the line are those at its beginning.
+    Positions beyond an end of the line are those at the other end.
     """
     n = begins.size
     pieces = (n + piece - 1) // piece
-    own = 9
     rest = tails.shape[0] - 1
+    own = 9
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
-        for c in range(start, min(start + piece, n)):
-            if begins[c] >= middle:
-                bottom, middle, top = begins[c], ends[c], ends[c]
-                tails[rest, 0] = 0.0
+        for centre in range(start, min(start + piece, n)):
+            if begins[centre] >= middle:
+                bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                r0 = 0.0
+                r1 = 0.0
+                r2 = 0.0
+                r3 = 0.0
+                r4 = 0.0
+                r5 = 0.0
+                r6 = 0.0
+                r7 = 0.0
+                r8 = 0.0
+                r9 = 0.0
+                o = tails[rest]
+                o[0] = r0
+                o[1] = r1
+                o[2] = r2
+                o[3] = r3
+                o[4] = r4
+                o[5] = r5
+                o[6] = r6
+                o[7] = r7
+                o[8] = r8
+                o[9] = r9
                 for q in range(middle - 1, bottom - 1, -1):
-                    tails[q - bottom, 0] = 0.0
                     cell = here + q % n * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
-                        merge_scaled(tails, q - bottom, cells, cell, 1.0, extra, centred)
-                    if q + 1 < middle:
-                        merge_scaled(tails, q - bottom, tails, q + 1 - bottom, 1.0, own, centred)
-            for q in range(top, ends[c]):
-                cell = here + q % n * step
-                if place_of.size > 0:
-                    cell = place_of[cell]
-                if cell >= 0:
-                    merge_scaled(tails, rest, cells, cell, 1.0, extra, centred)
-            top = ends[c]
-            place = base + c * inner
+                        o, a = cells[cell], 1.0
+                        if o[0] != 0.0 and a != 0.0:
+                            if r0 == 0.0:
+                                r1 = a * o[1]
+                                r2 = o[2]
+                                r3 = o[3]
+                                r4 = o[4]
+                                r5 = o[5]
+                                r6 = a * o[6]
+                                r7 = o[7]
+                                r8 = a * o[8]
+                            else:
+                                weight = a * o[1]
+                                total = r1 + weight
+                                if centred and total > 0.0:
+                                    share = weight / total
+                                    w = r1 * share
+                                    x0 = (o[2] - r2) + (o[4] - r4)
+                                    low = fused(share, x0, r4)
+                                    new = r2 + low
+                                    r4 = low - (new - r2)
+                                    r2 = new
+                                    y0 = (o[3] - r3) + (o[5] - r5)
+                                    low = fused(share, y0, r5)
+                                    new = r3 + low
+                                    r5 = low - (new - r3)
+                                    r3 = new
+                                    pivot = r6
+                                    part = w * x0
+                                    new = fused(part, x0, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r6 = new
+                                        u = r7
+                                        r7 = fused(c, u, s * y0)
+                                        y0 = fused(-x0, u, y0)
+                                    r8 = fused(w * y0, y0, r8)
+                                r1 = total
+                                w = a * o[6]
+                                x0 = 1.0
+                                y0 = o[7]
+                                pivot = r6
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r6 = new
+                                    u = r7
+                                    r7 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                r8 = fused(w * y0, y0, r8)
+                                r8 = fused(a, o[8], r8)
+                            r0 += o[0]
+                            r9 += a * o[extra]
+                    o = tails[q-bottom]
+                    o[0] = r0
+                    o[1] = r1
+                    o[2] = r2
+                    o[3] = r3
+                    o[4] = r4
+                    o[5] = r5
+                    o[6] = r6
+                    o[7] = r7
+                    o[8] = r8
+                    o[9] = r9
+            else:
+                o = tails[rest]
+                r0 = o[0]
+                r1 = o[1]
+                r2 = o[2]
+                r3 = o[3]
+                r4 = o[4]
+                r5 = o[5]
+                r6 = o[6]
+                r7 = o[7]
+                r8 = o[8]
+                r9 = o[9]
+            if top < ends[centre]:
+                for q in range(top, ends[centre]):
+                    cell = here + q % n * step
+                    if place_of.size > 0:
+                        cell = place_of[cell]
+                    if cell >= 0:
+                        o, a = cells[cell], 1.0
+                        if o[0] != 0.0 and a != 0.0:
+                            if r0 == 0.0:
+                                r1 = a * o[1]
+                                r2 = o[2]
+                                r3 = o[3]
+                                r4 = o[4]
+                                r5 = o[5]
+                                r6 = a * o[6]
+                                r7 = o[7]
+                                r8 = a * o[8]
+                            else:
+                                weight = a * o[1]
+                                total = r1 + weight
+                                if centred and total > 0.0:
+                                    share = weight / total
+                                    w = r1 * share
+                                    x0 = (o[2] - r2) + (o[4] - r4)
+                                    low = fused(share, x0, r4)
+                                    new = r2 + low
+                                    r4 = low - (new - r2)
+                                    r2 = new
+                                    y0 = (o[3] - r3) + (o[5] - r5)
+                                    low = fused(share, y0, r5)
+                                    new = r3 + low
+                                    r5 = low - (new - r3)
+                                    r3 = new
+                                    pivot = r6
+                                    part = w * x0
+                                    new = fused(part, x0, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r6 = new
+                                        u = r7
+                                        r7 = fused(c, u, s * y0)
+                                        y0 = fused(-x0, u, y0)
+                                    r8 = fused(w * y0, y0, r8)
+                                r1 = total
+                                w = a * o[6]
+                                x0 = 1.0
+                                y0 = o[7]
+                                pivot = r6
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r6 = new
+                                    u = r7
+                                    r7 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                r8 = fused(w * y0, y0, r8)
+                                r8 = fused(a, o[8], r8)
+                            r0 += o[0]
+                            r9 += a * o[extra]
+                o = tails[rest]
+                o[0] = r0
+                o[1] = r1
+                o[2] = r2
+                o[3] = r3
+                o[4] = r4
+                o[5] = r5
+                o[6] = r6
+                o[7] = r7
+                o[8] = r8
+                o[9] = r9
+                top = ends[centre]
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            merge_scaled(result, place, tails, begins[c] - bottom, 1.0, own, centred)
-            merge_scaled(result, place, tails, rest, 1.0, own, centred)
+            if begins[centre] > bottom or top > middle:
+                o, a = tails[begins[centre]-bottom], 1.0
+                if o[0] != 0.0 and a != 0.0:
+                    if r0 == 0.0:
+                        r1 = a * o[1]
+                        r2 = o[2]
+                        r3 = o[3]
+                        r4 = o[4]
+                        r5 = o[5]
+                        r6 = a * o[6]
+                        r7 = o[7]
+                        r8 = a * o[8]
+                    else:
+                        weight = a * o[1]
+                        total = r1 + weight
+                        if centred and total > 0.0:
+                            share = weight / total
+                            w = r1 * share
+                            x0 = (o[2] - r2) + (o[4] - r4)
+                            low = fused(share, x0, r4)
+                            new = r2 + low
+                            r4 = low - (new - r2)
+                            r2 = new
+                            y0 = (o[3] - r3) + (o[5] - r5)
+                            low = fused(share, y0, r5)
+                            new = r3 + low
+                            r5 = low - (new - r3)
+                            r3 = new
+                            pivot = r6
+                            part = w * x0
+                            new = fused(part, x0, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r6 = new
+                                u = r7
+                                r7 = fused(c, u, s * y0)
+                                y0 = fused(-x0, u, y0)
+                            r8 = fused(w * y0, y0, r8)
+                        r1 = total
+                        w = a * o[6]
+                        x0 = 1.0
+                        y0 = o[7]
+                        pivot = r6
+                        part = w * x0
+                        new = fused(part, x0, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r6 = new
+                            u = r7
+                            r7 = fused(c, u, s * y0)
+                            y0 = fused(-x0, u, y0)
+                        r8 = fused(w * y0, y0, r8)
+                        r8 = fused(a, o[8], r8)
+                    r0 += o[0]
+                    r9 += a * o[own]
+            o = result[place]
+            o[0] = r0
+            o[1] = r1
+            o[2] = r2
+            o[3] = r3
+            o[4] = r4
+            o[5] = r5
+            o[6] = r6
+            o[7] = r7
+            o[8] = r8
+            o[9] = r9
 
 
 @kernel
-def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred):
-    """Merge the neighbours of the centres first <= i < last, scaled by their weights, into result from offset on."""
+def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred, sizes):
+    """Merge the neighbours of the centres first <= i < last, each scaled by its weight; results from offset on."""
+    own = 9
     for i in range(first, last):
-        for j in range(result.shape[1]):
-            result[offset + i, j] = 0.0
+        r0 = 0.0
+        r1 = 0.0
+        r2 = 0.0
+        r3 = 0.0
+        r4 = 0.0
+        r5 = 0.0
+        r6 = 0.0
+        r7 = 0.0
+        r8 = 0.0
+        r9 = 0.0
         for e in range(starts[i], starts[i + 1]):
-            merge_scaled(result, offset + i, records, bins[e], weights[e], 0, centred)
+            o, a = records[bins[e]], weights[e]
+            if o[0] != 0.0 and a != 0.0:
+                if r0 == 0.0:
+                    r1 = a * o[1]
+                    r2 = o[2]
+                    r3 = o[3]
+                    r4 = o[4]
+                    r5 = o[5]
+                    r6 = a * o[6]
+                    r7 = o[7]
+                    r8 = a * o[8]
+                else:
+                    weight = a * o[1]
+                    total = r1 + weight
+                    if centred and total > 0.0:
+                        share = weight / total
+                        w = r1 * share
+                        x0 = (o[2] - r2) + (o[4] - r4)
+                        low = fused(share, x0, r4)
+                        new = r2 + low
+                        r4 = low - (new - r2)
+                        r2 = new
+                        y0 = (o[3] - r3) + (o[5] - r5)
+                        low = fused(share, y0, r5)
+                        new = r3 + low
+                        r5 = low - (new - r3)
+                        r3 = new
+                        pivot = r6
+                        part = w * x0
+                        new = fused(part, x0, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r6 = new
+                            u = r7
+                            r7 = fused(c, u, s * y0)
+                            y0 = fused(-x0, u, y0)
+                        r8 = fused(w * y0, y0, r8)
+                    r1 = total
+                    w = a * o[6]
+                    x0 = 1.0
+                    y0 = o[7]
+                    pivot = r6
+                    part = w * x0
+                    new = fused(part, x0, pivot)
+                    if new > 0.0:
+                        c = pivot / new
+                        s = part / new
+                        w *= c
+                        r6 = new
+                        u = r7
+                        r7 = fused(c, u, s * y0)
+                        y0 = fused(-x0, u, y0)
+                    r8 = fused(w * y0, y0, r8)
+                    r8 = fused(a, o[8], r8)
+                r0 += o[0]
+                r9 += a * o[0]
+        o = result[offset+i]
+        o[0] = r0
+        o[1] = r1
+        o[2] = r2
+        o[3] = r3
+        o[4] = r4
+        o[5] = r5
+        o[6] = r6
+        o[7] = r7
+        o[8] = r8
+        o[9] = r9

@@ -3,254 +3,1014 @@
 Compiled together with jit.py, as of 7ec8b1f945ba.
 """
 
-import numpy as np
-
 from gbr_dag.kernels.jit import fused, kernel
 
 
 @kernel
-def merge_scaled(records, row, others, other, a, extra, centred):
-    """Add the rows behind a record of others, their weights times a; rows are counted as they are."""
-    r, o = records[row], others[other]
-    if o[0] == 0.0 or a == 0.0:
-        return
-    if r[0] == 0.0:
-        r[0] = o[0]
-        r[1] = a * o[1]
-        r[2] = o[2]
-        r[3] = o[3]
-        r[4] = o[4]
-        r[5] = o[5]
-        r[6] = o[6]
-        r[7] = o[7]
-        r[8] = o[8]
-        r[9] = o[9]
-        r[10] = a * o[10]
-        r[11] = o[11]
-        r[12] = o[12]
-        r[13] = o[13]
-        r[14] = a * o[14]
-        r[15] = o[15]
-        r[16] = o[16]
-        r[17] = a * o[17]
-        r[18] = a * o[18]
-        r[19] = a * o[extra]
-        return
-    r[0] += o[0]
-    r[19] += a * o[extra]
-    weight = a * o[1]
-    total = r[1] + weight
-    if centred and total > 0.0:
-        share = weight / total
-        w = r[1] * share
-        x0 = (o[2] - r[2]) + (o[6] - r[6])
-        low = fused(share, x0, r[6])
-        new = r[2] + low
-        r[6] = low - (new - r[2])
-        r[2] = new
-        x1 = (o[3] - r[3]) + (o[7] - r[7])
-        low = fused(share, x1, r[7])
-        new = r[3] + low
-        r[7] = low - (new - r[3])
-        r[3] = new
-        y0 = (o[4] - r[4]) + (o[8] - r[8])
-        low = fused(share, y0, r[8])
-        new = r[4] + low
-        r[8] = low - (new - r[4])
-        r[4] = new
-        y1 = (o[5] - r[5]) + (o[9] - r[9])
-        low = fused(share, y1, r[9])
-        new = r[5] + low
-        r[9] = low - (new - r[5])
-        r[5] = new
-        pivot = r[10]
-        part = w * x0
-        new = fused(part, x0, pivot)
-        if new > 0.0:
-            c = pivot / new
-            s = part / new
-            w *= c
-            r[10] = new
-            u = r[11]
-            r[11] = fused(c, u, s * x1)
-            x1 = fused(-x0, u, x1)
-            u = r[12]
-            r[12] = fused(c, u, s * y0)
-            y0 = fused(-x0, u, y0)
-            u = r[13]
-            r[13] = fused(c, u, s * y1)
-            y1 = fused(-x0, u, y1)
-        pivot = r[14]
-        part = w * x1
-        new = fused(part, x1, pivot)
-        if new > 0.0:
-            c = pivot / new
-            s = part / new
-            w *= c
-            r[14] = new
-            u = r[15]
-            r[15] = fused(c, u, s * y0)
-            y0 = fused(-x1, u, y0)
-            u = r[16]
-            r[16] = fused(c, u, s * y1)
-            y1 = fused(-x1, u, y1)
-        r[17] = fused(w * y0, y0, r[17])
-        r[18] = fused(w * y1, y1, r[18])
-    r[1] = total
-    w = a * o[10]
-    x0 = 1.0
-    x1 = o[11]
-    y0 = o[12]
-    y1 = o[13]
-    pivot = r[10]
-    part = w * x0
-    new = fused(part, x0, pivot)
-    if new > 0.0:
-        c = pivot / new
-        s = part / new
-        w *= c
-        r[10] = new
-        u = r[11]
-        r[11] = fused(c, u, s * x1)
-        x1 = fused(-x0, u, x1)
-        u = r[12]
-        r[12] = fused(c, u, s * y0)
-        y0 = fused(-x0, u, y0)
-        u = r[13]
-        r[13] = fused(c, u, s * y1)
-        y1 = fused(-x0, u, y1)
-    pivot = r[14]
-    part = w * x1
-    new = fused(part, x1, pivot)
-    if new > 0.0:
-        c = pivot / new
-        s = part / new
-        w *= c
-        r[14] = new
-        u = r[15]
-        r[15] = fused(c, u, s * y0)
-        y0 = fused(-x1, u, y0)
-        u = r[16]
-        r[16] = fused(c, u, s * y1)
-        y1 = fused(-x1, u, y1)
-    r[17] = fused(w * y0, y0, r[17])
-    r[18] = fused(w * y1, y1, r[18])
-    w = a * o[14]
-    x1 = 1.0
-    y0 = o[15]
-    y1 = o[16]
-    pivot = r[14]
-    part = w * x1
-    new = fused(part, x1, pivot)
-    if new > 0.0:
-        c = pivot / new
-        s = part / new
-        w *= c
-        r[14] = new
-        u = r[15]
-        r[15] = fused(c, u, s * y0)
-        y0 = fused(-x1, u, y0)
-        u = r[16]
-        r[16] = fused(c, u, s * y1)
-        y1 = fused(-x1, u, y1)
-    r[17] = fused(w * y0, y0, r[17])
-    r[18] = fused(w * y1, y1, r[18])
-    r[17] = fused(a, o[17], r[17])
-    r[18] = fused(a, o[18], r[18])
-
-
-@kernel
 def merge_lines(
-    source, place_of, extra, result, wanted, starts, neighbours, weights, inner, piece, first, last, line, centred
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    starts, neighbours, weights, centred, sizes,
 ):
-    """Merge the neighbours of every cell along one axis, scaled by their weights, for the units first <= unit < last."""
+    """Merge the neighbours of every cell along one axis, each scaled by its weight; units first <= unit < last."""
     n = starts.size - 1
     pieces = (n + piece - 1) // piece
+    own = 19
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        for c in range(start, min(start + piece, n)):
-            place = base + c * inner
+        for centre in range(start, min(start + piece, n)):
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            for e in range(starts[c], starts[c + 1]):
+            r0 = 0.0
+            r1 = 0.0
+            r2 = 0.0
+            r3 = 0.0
+            r4 = 0.0
+            r5 = 0.0
+            r6 = 0.0
+            r7 = 0.0
+            r8 = 0.0
+            r9 = 0.0
+            r10 = 0.0
+            r11 = 0.0
+            r12 = 0.0
+            r13 = 0.0
+            r14 = 0.0
+            r15 = 0.0
+            r16 = 0.0
+            r17 = 0.0
+            r18 = 0.0
+            r19 = 0.0
+            for e in range(starts[centre], starts[centre + 1]):
                 cell = here + neighbours[e] * step
                 if place_of.size > 0:
                     cell = place_of[cell]
                 if cell >= 0:
-                    merge_scaled(result, place, cells, cell, weights[e], extra, centred)
+                    o, a = cells[cell], weights[e]
+                    if o[0] != 0.0 and a != 0.0:
+                        if r0 == 0.0:
+                            r1 = a * o[1]
+                            r2 = o[2]
+                            r3 = o[3]
+                            r4 = o[4]
+                            r5 = o[5]
+                            r6 = o[6]
+                            r7 = o[7]
+                            r8 = o[8]
+                            r9 = o[9]
+                            r10 = a * o[10]
+                            r11 = o[11]
+                            r12 = o[12]
+                            r13 = o[13]
+                            r14 = a * o[14]
+                            r15 = o[15]
+                            r16 = o[16]
+                            r17 = a * o[17]
+                            r18 = a * o[18]
+                        else:
+                            weight = a * o[1]
+                            total = r1 + weight
+                            if centred and total > 0.0:
+                                share = weight / total
+                                w = r1 * share
+                                x0 = (o[2] - r2) + (o[6] - r6)
+                                low = fused(share, x0, r6)
+                                new = r2 + low
+                                r6 = low - (new - r2)
+                                r2 = new
+                                x1 = (o[3] - r3) + (o[7] - r7)
+                                low = fused(share, x1, r7)
+                                new = r3 + low
+                                r7 = low - (new - r3)
+                                r3 = new
+                                y0 = (o[4] - r4) + (o[8] - r8)
+                                low = fused(share, y0, r8)
+                                new = r4 + low
+                                r8 = low - (new - r4)
+                                r4 = new
+                                y1 = (o[5] - r5) + (o[9] - r9)
+                                low = fused(share, y1, r9)
+                                new = r5 + low
+                                r9 = low - (new - r5)
+                                r5 = new
+                                pivot = r10
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r10 = new
+                                    u = r11
+                                    r11 = fused(c, u, s * x1)
+                                    x1 = fused(-x0, u, x1)
+                                    u = r12
+                                    r12 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                    u = r13
+                                    r13 = fused(c, u, s * y1)
+                                    y1 = fused(-x0, u, y1)
+                                pivot = r14
+                                part = w * x1
+                                new = fused(part, x1, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r14 = new
+                                    u = r15
+                                    r15 = fused(c, u, s * y0)
+                                    y0 = fused(-x1, u, y0)
+                                    u = r16
+                                    r16 = fused(c, u, s * y1)
+                                    y1 = fused(-x1, u, y1)
+                                r17 = fused(w * y0, y0, r17)
+                                r18 = fused(w * y1, y1, r18)
+                            r1 = total
+                            w = a * o[10]
+                            x0 = 1.0
+                            x1 = o[11]
+                            y0 = o[12]
+                            y1 = o[13]
+                            pivot = r10
+                            part = w * x0
+                            new = fused(part, x0, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r10 = new
+                                u = r11
+                                r11 = fused(c, u, s * x1)
+                                x1 = fused(-x0, u, x1)
+                                u = r12
+                                r12 = fused(c, u, s * y0)
+                                y0 = fused(-x0, u, y0)
+                                u = r13
+                                r13 = fused(c, u, s * y1)
+                                y1 = fused(-x0, u, y1)
+                            pivot = r14
+                            part = w * x1
+                            new = fused(part, x1, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r14 = new
+                                u = r15
+                                r15 = fused(c, u, s * y0)
+                                y0 = fused(-x1, u, y0)
+                                u = r16
+                                r16 = fused(c, u, s * y1)
+                                y1 = fused(-x1, u, y1)
+                            r17 = fused(w * y0, y0, r17)
+                            r18 = fused(w * y1, y1, r18)
+                            w = a * o[14]
+                            x1 = 1.0
+                            y0 = o[15]
+                            y1 = o[16]
+                            pivot = r14
+                            part = w * x1
+                            new = fused(part, x1, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r14 = new
+                                u = r15
+                                r15 = fused(c, u, s * y0)
+                                y0 = fused(-x1, u, y0)
+                                u = r16
+                                r16 = fused(c, u, s * y1)
+                                y1 = fused(-x1, u, y1)
+                            r17 = fused(w * y0, y0, r17)
+                            r18 = fused(w * y1, y1, r18)
+                            r17 = fused(a, o[17], r17)
+                            r18 = fused(a, o[18], r18)
+                        r0 += o[0]
+                        r19 += a * o[extra]
+            o = result[place]
+            o[0] = r0
+            o[1] = r1
+            o[2] = r2
+            o[3] = r3
+            o[4] = r4
+            o[5] = r5
+            o[6] = r6
+            o[7] = r7
+            o[8] = r8
+            o[9] = r9
+            o[10] = r10
+            o[11] = r11
+            o[12] = r12
+            o[13] = r13
+            o[14] = r14
+            o[15] = r15
+            o[16] = r16
+            o[17] = r17
+            o[18] = r18
+            o[19] = r19
 
 
 @kernel
 def merge_runs(
-    source, place_of, extra, result, wanted, begins, ends, inner, piece, first, last, line, tails, centred
+    source, place_of, extra, result, wanted, inner, piece, first, last, line,
+    begins, ends, tails, centred, sizes,
 ):
-    """Merge runs of neighbours of weight 1 that move on along one axis, for the units first <= unit < last.
+    """Merge runs of neighbours of weight 1 that move on along one axis; units first <= unit < last.
 
-    Positions beyond the end of the line are those at its beginning.
+    Positions beyond an end of the line are those at the other end.
     """
     n = begins.size
     pieces = (n + piece - 1) // piece
-    own = 19
     rest = tails.shape[0] - 1
+    own = 19
     for unit in range(first, last):
         beside = unit // pieces % inner
         base = (unit // pieces - beside) * n + beside
         cells, here, step = source, base, inner
         if line.size > 0:  # results take the places of sources
-            for c in range(n):
+            for centre in range(n):
                 for j in range(line.shape[1]):
-                    line[c, j] = source[base + c * inner, j]
+                    line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
-        for c in range(start, min(start + piece, n)):
-            if begins[c] >= middle:
-                bottom, middle, top = begins[c], ends[c], ends[c]
-                tails[rest, 0] = 0.0
+        for centre in range(start, min(start + piece, n)):
+            if begins[centre] >= middle:
+                bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                r0 = 0.0
+                r1 = 0.0
+                r2 = 0.0
+                r3 = 0.0
+                r4 = 0.0
+                r5 = 0.0
+                r6 = 0.0
+                r7 = 0.0
+                r8 = 0.0
+                r9 = 0.0
+                r10 = 0.0
+                r11 = 0.0
+                r12 = 0.0
+                r13 = 0.0
+                r14 = 0.0
+                r15 = 0.0
+                r16 = 0.0
+                r17 = 0.0
+                r18 = 0.0
+                r19 = 0.0
+                o = tails[rest]
+                o[0] = r0
+                o[1] = r1
+                o[2] = r2
+                o[3] = r3
+                o[4] = r4
+                o[5] = r5
+                o[6] = r6
+                o[7] = r7
+                o[8] = r8
+                o[9] = r9
+                o[10] = r10
+                o[11] = r11
+                o[12] = r12
+                o[13] = r13
+                o[14] = r14
+                o[15] = r15
+                o[16] = r16
+                o[17] = r17
+                o[18] = r18
+                o[19] = r19
                 for q in range(middle - 1, bottom - 1, -1):
-                    tails[q - bottom, 0] = 0.0
                     cell = here + q % n * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
-                        merge_scaled(tails, q - bottom, cells, cell, 1.0, extra, centred)
-                    if q + 1 < middle:
-                        merge_scaled(tails, q - bottom, tails, q + 1 - bottom, 1.0, own, centred)
-            for q in range(top, ends[c]):
-                cell = here + q % n * step
-                if place_of.size > 0:
-                    cell = place_of[cell]
-                if cell >= 0:
-                    merge_scaled(tails, rest, cells, cell, 1.0, extra, centred)
-            top = ends[c]
-            place = base + c * inner
+                        o, a = cells[cell], 1.0
+                        if o[0] != 0.0 and a != 0.0:
+                            if r0 == 0.0:
+                                r1 = a * o[1]
+                                r2 = o[2]
+                                r3 = o[3]
+                                r4 = o[4]
+                                r5 = o[5]
+                                r6 = o[6]
+                                r7 = o[7]
+                                r8 = o[8]
+                                r9 = o[9]
+                                r10 = a * o[10]
+                                r11 = o[11]
+                                r12 = o[12]
+                                r13 = o[13]
+                                r14 = a * o[14]
+                                r15 = o[15]
+                                r16 = o[16]
+                                r17 = a * o[17]
+                                r18 = a * o[18]
+                            else:
+                                weight = a * o[1]
+                                total = r1 + weight
+                                if centred and total > 0.0:
+                                    share = weight / total
+                                    w = r1 * share
+                                    x0 = (o[2] - r2) + (o[6] - r6)
+                                    low = fused(share, x0, r6)
+                                    new = r2 + low
+                                    r6 = low - (new - r2)
+                                    r2 = new
+                                    x1 = (o[3] - r3) + (o[7] - r7)
+                                    low = fused(share, x1, r7)
+                                    new = r3 + low
+                                    r7 = low - (new - r3)
+                                    r3 = new
+                                    y0 = (o[4] - r4) + (o[8] - r8)
+                                    low = fused(share, y0, r8)
+                                    new = r4 + low
+                                    r8 = low - (new - r4)
+                                    r4 = new
+                                    y1 = (o[5] - r5) + (o[9] - r9)
+                                    low = fused(share, y1, r9)
+                                    new = r5 + low
+                                    r9 = low - (new - r5)
+                                    r5 = new
+                                    pivot = r10
+                                    part = w * x0
+                                    new = fused(part, x0, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r10 = new
+                                        u = r11
+                                        r11 = fused(c, u, s * x1)
+                                        x1 = fused(-x0, u, x1)
+                                        u = r12
+                                        r12 = fused(c, u, s * y0)
+                                        y0 = fused(-x0, u, y0)
+                                        u = r13
+                                        r13 = fused(c, u, s * y1)
+                                        y1 = fused(-x0, u, y1)
+                                    pivot = r14
+                                    part = w * x1
+                                    new = fused(part, x1, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r14 = new
+                                        u = r15
+                                        r15 = fused(c, u, s * y0)
+                                        y0 = fused(-x1, u, y0)
+                                        u = r16
+                                        r16 = fused(c, u, s * y1)
+                                        y1 = fused(-x1, u, y1)
+                                    r17 = fused(w * y0, y0, r17)
+                                    r18 = fused(w * y1, y1, r18)
+                                r1 = total
+                                w = a * o[10]
+                                x0 = 1.0
+                                x1 = o[11]
+                                y0 = o[12]
+                                y1 = o[13]
+                                pivot = r10
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r10 = new
+                                    u = r11
+                                    r11 = fused(c, u, s * x1)
+                                    x1 = fused(-x0, u, x1)
+                                    u = r12
+                                    r12 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                    u = r13
+                                    r13 = fused(c, u, s * y1)
+                                    y1 = fused(-x0, u, y1)
+                                pivot = r14
+                                part = w * x1
+                                new = fused(part, x1, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r14 = new
+                                    u = r15
+                                    r15 = fused(c, u, s * y0)
+                                    y0 = fused(-x1, u, y0)
+                                    u = r16
+                                    r16 = fused(c, u, s * y1)
+                                    y1 = fused(-x1, u, y1)
+                                r17 = fused(w * y0, y0, r17)
+                                r18 = fused(w * y1, y1, r18)
+                                w = a * o[14]
+                                x1 = 1.0
+                                y0 = o[15]
+                                y1 = o[16]
+                                pivot = r14
+                                part = w * x1
+                                new = fused(part, x1, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r14 = new
+                                    u = r15
+                                    r15 = fused(c, u, s * y0)
+                                    y0 = fused(-x1, u, y0)
+                                    u = r16
+                                    r16 = fused(c, u, s * y1)
+                                    y1 = fused(-x1, u, y1)
+                                r17 = fused(w * y0, y0, r17)
+                                r18 = fused(w * y1, y1, r18)
+                                r17 = fused(a, o[17], r17)
+                                r18 = fused(a, o[18], r18)
+                            r0 += o[0]
+                            r19 += a * o[extra]
+                    o = tails[q-bottom]
+                    o[0] = r0
+                    o[1] = r1
+                    o[2] = r2
+                    o[3] = r3
+                    o[4] = r4
+                    o[5] = r5
+                    o[6] = r6
+                    o[7] = r7
+                    o[8] = r8
+                    o[9] = r9
+                    o[10] = r10
+                    o[11] = r11
+                    o[12] = r12
+                    o[13] = r13
+                    o[14] = r14
+                    o[15] = r15
+                    o[16] = r16
+                    o[17] = r17
+                    o[18] = r18
+                    o[19] = r19
+            else:
+                o = tails[rest]
+                r0 = o[0]
+                r1 = o[1]
+                r2 = o[2]
+                r3 = o[3]
+                r4 = o[4]
+                r5 = o[5]
+                r6 = o[6]
+                r7 = o[7]
+                r8 = o[8]
+                r9 = o[9]
+                r10 = o[10]
+                r11 = o[11]
+                r12 = o[12]
+                r13 = o[13]
+                r14 = o[14]
+                r15 = o[15]
+                r16 = o[16]
+                r17 = o[17]
+                r18 = o[18]
+                r19 = o[19]
+            if top < ends[centre]:
+                for q in range(top, ends[centre]):
+                    cell = here + q % n * step
+                    if place_of.size > 0:
+                        cell = place_of[cell]
+                    if cell >= 0:
+                        o, a = cells[cell], 1.0
+                        if o[0] != 0.0 and a != 0.0:
+                            if r0 == 0.0:
+                                r1 = a * o[1]
+                                r2 = o[2]
+                                r3 = o[3]
+                                r4 = o[4]
+                                r5 = o[5]
+                                r6 = o[6]
+                                r7 = o[7]
+                                r8 = o[8]
+                                r9 = o[9]
+                                r10 = a * o[10]
+                                r11 = o[11]
+                                r12 = o[12]
+                                r13 = o[13]
+                                r14 = a * o[14]
+                                r15 = o[15]
+                                r16 = o[16]
+                                r17 = a * o[17]
+                                r18 = a * o[18]
+                            else:
+                                weight = a * o[1]
+                                total = r1 + weight
+                                if centred and total > 0.0:
+                                    share = weight / total
+                                    w = r1 * share
+                                    x0 = (o[2] - r2) + (o[6] - r6)
+                                    low = fused(share, x0, r6)
+                                    new = r2 + low
+                                    r6 = low - (new - r2)
+                                    r2 = new
+                                    x1 = (o[3] - r3) + (o[7] - r7)
+                                    low = fused(share, x1, r7)
+                                    new = r3 + low
+                                    r7 = low - (new - r3)
+                                    r3 = new
+                                    y0 = (o[4] - r4) + (o[8] - r8)
+                                    low = fused(share, y0, r8)
+                                    new = r4 + low
+                                    r8 = low - (new - r4)
+                                    r4 = new
+                                    y1 = (o[5] - r5) + (o[9] - r9)
+                                    low = fused(share, y1, r9)
+                                    new = r5 + low
+                                    r9 = low - (new - r5)
+                                    r5 = new
+                                    pivot = r10
+                                    part = w * x0
+                                    new = fused(part, x0, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r10 = new
+                                        u = r11
+                                        r11 = fused(c, u, s * x1)
+                                        x1 = fused(-x0, u, x1)
+                                        u = r12
+                                        r12 = fused(c, u, s * y0)
+                                        y0 = fused(-x0, u, y0)
+                                        u = r13
+                                        r13 = fused(c, u, s * y1)
+                                        y1 = fused(-x0, u, y1)
+                                    pivot = r14
+                                    part = w * x1
+                                    new = fused(part, x1, pivot)
+                                    if new > 0.0:
+                                        c = pivot / new
+                                        s = part / new
+                                        w *= c
+                                        r14 = new
+                                        u = r15
+                                        r15 = fused(c, u, s * y0)
+                                        y0 = fused(-x1, u, y0)
+                                        u = r16
+                                        r16 = fused(c, u, s * y1)
+                                        y1 = fused(-x1, u, y1)
+                                    r17 = fused(w * y0, y0, r17)
+                                    r18 = fused(w * y1, y1, r18)
+                                r1 = total
+                                w = a * o[10]
+                                x0 = 1.0
+                                x1 = o[11]
+                                y0 = o[12]
+                                y1 = o[13]
+                                pivot = r10
+                                part = w * x0
+                                new = fused(part, x0, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r10 = new
+                                    u = r11
+                                    r11 = fused(c, u, s * x1)
+                                    x1 = fused(-x0, u, x1)
+                                    u = r12
+                                    r12 = fused(c, u, s * y0)
+                                    y0 = fused(-x0, u, y0)
+                                    u = r13
+                                    r13 = fused(c, u, s * y1)
+                                    y1 = fused(-x0, u, y1)
+                                pivot = r14
+                                part = w * x1
+                                new = fused(part, x1, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r14 = new
+                                    u = r15
+                                    r15 = fused(c, u, s * y0)
+                                    y0 = fused(-x1, u, y0)
+                                    u = r16
+                                    r16 = fused(c, u, s * y1)
+                                    y1 = fused(-x1, u, y1)
+                                r17 = fused(w * y0, y0, r17)
+                                r18 = fused(w * y1, y1, r18)
+                                w = a * o[14]
+                                x1 = 1.0
+                                y0 = o[15]
+                                y1 = o[16]
+                                pivot = r14
+                                part = w * x1
+                                new = fused(part, x1, pivot)
+                                if new > 0.0:
+                                    c = pivot / new
+                                    s = part / new
+                                    w *= c
+                                    r14 = new
+                                    u = r15
+                                    r15 = fused(c, u, s * y0)
+                                    y0 = fused(-x1, u, y0)
+                                    u = r16
+                                    r16 = fused(c, u, s * y1)
+                                    y1 = fused(-x1, u, y1)
+                                r17 = fused(w * y0, y0, r17)
+                                r18 = fused(w * y1, y1, r18)
+                                r17 = fused(a, o[17], r17)
+                                r18 = fused(a, o[18], r18)
+                            r0 += o[0]
+                            r19 += a * o[extra]
+                o = tails[rest]
+                o[0] = r0
+                o[1] = r1
+                o[2] = r2
+                o[3] = r3
+                o[4] = r4
+                o[5] = r5
+                o[6] = r6
+                o[7] = r7
+                o[8] = r8
+                o[9] = r9
+                o[10] = r10
+                o[11] = r11
+                o[12] = r12
+                o[13] = r13
+                o[14] = r14
+                o[15] = r15
+                o[16] = r16
+                o[17] = r17
+                o[18] = r18
+                o[19] = r19
+                top = ends[centre]
+            place = base + centre * inner
             if wanted.size > 0:
                 place = wanted[place]
             if place < 0:
                 continue
-            for j in range(result.shape[1]):
-                result[place, j] = 0.0
-            merge_scaled(result, place, tails, begins[c] - bottom, 1.0, own, centred)
-            merge_scaled(result, place, tails, rest, 1.0, own, centred)
+            if begins[centre] > bottom or top > middle:
+                o, a = tails[begins[centre]-bottom], 1.0
+                if o[0] != 0.0 and a != 0.0:
+                    if r0 == 0.0:
+                        r1 = a * o[1]
+                        r2 = o[2]
+                        r3 = o[3]
+                        r4 = o[4]
+                        r5 = o[5]
+                        r6 = o[6]
+                        r7 = o[7]
+                        r8 = o[8]
+                        r9 = o[9]
+                        r10 = a * o[10]
+                        r11 = o[11]
+                        r12 = o[12]
+                        r13 = o[13]
+                        r14 = a * o[14]
+                        r15 = o[15]
+                        r16 = o[16]
+                        r17 = a * o[17]
+                        r18 = a * o[18]
+                    else:
+                        weight = a * o[1]
+                        total = r1 + weight
+                        if centred and total > 0.0:
+                            share = weight / total
+                            w = r1 * share
+                            x0 = (o[2] - r2) + (o[6] - r6)
+                            low = fused(share, x0, r6)
+                            new = r2 + low
+                            r6 = low - (new - r2)
+                            r2 = new
+                            x1 = (o[3] - r3) + (o[7] - r7)
+                            low = fused(share, x1, r7)
+                            new = r3 + low
+                            r7 = low - (new - r3)
+                            r3 = new
+                            y0 = (o[4] - r4) + (o[8] - r8)
+                            low = fused(share, y0, r8)
+                            new = r4 + low
+                            r8 = low - (new - r4)
+                            r4 = new
+                            y1 = (o[5] - r5) + (o[9] - r9)
+                            low = fused(share, y1, r9)
+                            new = r5 + low
+                            r9 = low - (new - r5)
+                            r5 = new
+                            pivot = r10
+                            part = w * x0
+                            new = fused(part, x0, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r10 = new
+                                u = r11
+                                r11 = fused(c, u, s * x1)
+                                x1 = fused(-x0, u, x1)
+                                u = r12
+                                r12 = fused(c, u, s * y0)
+                                y0 = fused(-x0, u, y0)
+                                u = r13
+                                r13 = fused(c, u, s * y1)
+                                y1 = fused(-x0, u, y1)
+                            pivot = r14
+                            part = w * x1
+                            new = fused(part, x1, pivot)
+                            if new > 0.0:
+                                c = pivot / new
+                                s = part / new
+                                w *= c
+                                r14 = new
+                                u = r15
+                                r15 = fused(c, u, s * y0)
+                                y0 = fused(-x1, u, y0)
+                                u = r16
+                                r16 = fused(c, u, s * y1)
+                                y1 = fused(-x1, u, y1)
+                            r17 = fused(w * y0, y0, r17)
+                            r18 = fused(w * y1, y1, r18)
+                        r1 = total
+                        w = a * o[10]
+                        x0 = 1.0
+                        x1 = o[11]
+                        y0 = o[12]
+                        y1 = o[13]
+                        pivot = r10
+                        part = w * x0
+                        new = fused(part, x0, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r10 = new
+                            u = r11
+                            r11 = fused(c, u, s * x1)
+                            x1 = fused(-x0, u, x1)
+                            u = r12
+                            r12 = fused(c, u, s * y0)
+                            y0 = fused(-x0, u, y0)
+                            u = r13
+                            r13 = fused(c, u, s * y1)
+                            y1 = fused(-x0, u, y1)
+                        pivot = r14
+                        part = w * x1
+                        new = fused(part, x1, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r14 = new
+                            u = r15
+                            r15 = fused(c, u, s * y0)
+                            y0 = fused(-x1, u, y0)
+                            u = r16
+                            r16 = fused(c, u, s * y1)
+                            y1 = fused(-x1, u, y1)
+                        r17 = fused(w * y0, y0, r17)
+                        r18 = fused(w * y1, y1, r18)
+                        w = a * o[14]
+                        x1 = 1.0
+                        y0 = o[15]
+                        y1 = o[16]
+                        pivot = r14
+                        part = w * x1
+                        new = fused(part, x1, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r14 = new
+                            u = r15
+                            r15 = fused(c, u, s * y0)
+                            y0 = fused(-x1, u, y0)
+                            u = r16
+                            r16 = fused(c, u, s * y1)
+                            y1 = fused(-x1, u, y1)
+                        r17 = fused(w * y0, y0, r17)
+                        r18 = fused(w * y1, y1, r18)
+                        r17 = fused(a, o[17], r17)
+                        r18 = fused(a, o[18], r18)
+                    r0 += o[0]
+                    r19 += a * o[own]
+            o = result[place]
+            o[0] = r0
+            o[1] = r1
+            o[2] = r2
+            o[3] = r3
+            o[4] = r4
+            o[5] = r5
+            o[6] = r6
+            o[7] = r7
+            o[8] = r8
+            o[9] = r9
+            o[10] = r10
+            o[11] = r11
+            o[12] = r12
+            o[13] = r13
+            o[14] = r14
+            o[15] = r15
+            o[16] = r16
+            o[17] = r17
+            o[18] = r18
+            o[19] = r19
 
 
 @kernel
-def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred):
-    """Merge the neighbours of the centres first <= i < last, scaled by their weights, into result from offset on."""
+def merge_pairs(records, result, offset, starts, bins, weights, first, last, centred, sizes):
+    """Merge the neighbours of the centres first <= i < last, each scaled by its weight; results from offset on."""
+    own = 19
     for i in range(first, last):
-        for j in range(result.shape[1]):
-            result[offset + i, j] = 0.0
+        r0 = 0.0
+        r1 = 0.0
+        r2 = 0.0
+        r3 = 0.0
+        r4 = 0.0
+        r5 = 0.0
+        r6 = 0.0
+        r7 = 0.0
+        r8 = 0.0
+        r9 = 0.0
+        r10 = 0.0
+        r11 = 0.0
+        r12 = 0.0
+        r13 = 0.0
+        r14 = 0.0
+        r15 = 0.0
+        r16 = 0.0
+        r17 = 0.0
+        r18 = 0.0
+        r19 = 0.0
         for e in range(starts[i], starts[i + 1]):
-            merge_scaled(result, offset + i, records, bins[e], weights[e], 0, centred)
+            o, a = records[bins[e]], weights[e]
+            if o[0] != 0.0 and a != 0.0:
+                if r0 == 0.0:
+                    r1 = a * o[1]
+                    r2 = o[2]
+                    r3 = o[3]
+                    r4 = o[4]
+                    r5 = o[5]
+                    r6 = o[6]
+                    r7 = o[7]
+                    r8 = o[8]
+                    r9 = o[9]
+                    r10 = a * o[10]
+                    r11 = o[11]
+                    r12 = o[12]
+                    r13 = o[13]
+                    r14 = a * o[14]
+                    r15 = o[15]
+                    r16 = o[16]
+                    r17 = a * o[17]
+                    r18 = a * o[18]
+                else:
+                    weight = a * o[1]
+                    total = r1 + weight
+                    if centred and total > 0.0:
+                        share = weight / total
+                        w = r1 * share
+                        x0 = (o[2] - r2) + (o[6] - r6)
+                        low = fused(share, x0, r6)
+                        new = r2 + low
+                        r6 = low - (new - r2)
+                        r2 = new
+                        x1 = (o[3] - r3) + (o[7] - r7)
+                        low = fused(share, x1, r7)
+                        new = r3 + low
+                        r7 = low - (new - r3)
+                        r3 = new
+                        y0 = (o[4] - r4) + (o[8] - r8)
+                        low = fused(share, y0, r8)
+                        new = r4 + low
+                        r8 = low - (new - r4)
+                        r4 = new
+                        y1 = (o[5] - r5) + (o[9] - r9)
+                        low = fused(share, y1, r9)
+                        new = r5 + low
+                        r9 = low - (new - r5)
+                        r5 = new
+                        pivot = r10
+                        part = w * x0
+                        new = fused(part, x0, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r10 = new
+                            u = r11
+                            r11 = fused(c, u, s * x1)
+                            x1 = fused(-x0, u, x1)
+                            u = r12
+                            r12 = fused(c, u, s * y0)
+                            y0 = fused(-x0, u, y0)
+                            u = r13
+                            r13 = fused(c, u, s * y1)
+                            y1 = fused(-x0, u, y1)
+                        pivot = r14
+                        part = w * x1
+                        new = fused(part, x1, pivot)
+                        if new > 0.0:
+                            c = pivot / new
+                            s = part / new
+                            w *= c
+                            r14 = new
+                            u = r15
+                            r15 = fused(c, u, s * y0)
+                            y0 = fused(-x1, u, y0)
+                            u = r16
+                            r16 = fused(c, u, s * y1)
+                            y1 = fused(-x1, u, y1)
+                        r17 = fused(w * y0, y0, r17)
+                        r18 = fused(w * y1, y1, r18)
+                    r1 = total
+                    w = a * o[10]
+                    x0 = 1.0
+                    x1 = o[11]
+                    y0 = o[12]
+                    y1 = o[13]
+                    pivot = r10
+                    part = w * x0
+                    new = fused(part, x0, pivot)
+                    if new > 0.0:
+                        c = pivot / new
+                        s = part / new
+                        w *= c
+                        r10 = new
+                        u = r11
+                        r11 = fused(c, u, s * x1)
+                        x1 = fused(-x0, u, x1)
+                        u = r12
+                        r12 = fused(c, u, s * y0)
+                        y0 = fused(-x0, u, y0)
+                        u = r13
+                        r13 = fused(c, u, s * y1)
+                        y1 = fused(-x0, u, y1)
+                    pivot = r14
+                    part = w * x1
+                    new = fused(part, x1, pivot)
+                    if new > 0.0:
+                        c = pivot / new
+                        s = part / new
+                        w *= c
+                        r14 = new
+                        u = r15
+                        r15 = fused(c, u, s * y0)
+                        y0 = fused(-x1, u, y0)
+                        u = r16
+                        r16 = fused(c, u, s * y1)
+                        y1 = fused(-x1, u, y1)
+                    r17 = fused(w * y0, y0, r17)
+                    r18 = fused(w * y1, y1, r18)
+                    w = a * o[14]
+                    x1 = 1.0
+                    y0 = o[15]
+                    y1 = o[16]
+                    pivot = r14
+                    part = w * x1
+                    new = fused(part, x1, pivot)
+                    if new > 0.0:
+                        c = pivot / new
+                        s = part / new
+                        w *= c
+                        r14 = new
+                        u = r15
+                        r15 = fused(c, u, s * y0)
+                        y0 = fused(-x1, u, y0)
+                        u = r16
+                        r16 = fused(c, u, s * y1)
+                        y1 = fused(-x1, u, y1)
+                    r17 = fused(w * y0, y0, r17)
+                    r18 = fused(w * y1, y1, r18)
+                    r17 = fused(a, o[17], r17)
+                    r18 = fused(a, o[18], r18)
+                r0 += o[0]
+                r19 += a * o[0]
+        o = result[offset+i]
+        o[0] = r0
+        o[1] = r1
+        o[2] = r2
+        o[3] = r3
+        o[4] = r4
+        o[5] = r5
+        o[6] = r6
+        o[7] = r7
+        o[8] = r8
+        o[9] = r9
+        o[10] = r10
+        o[11] = r11
+        o[12] = r12
+        o[13] = r13
+        o[14] = r14
+        o[15] = r15
+        o[16] = r16
+        o[17] = r17
+        o[18] = r18
+        o[19] = r19
