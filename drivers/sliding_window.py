@@ -14,6 +14,7 @@ from gbr_dag.nodes import (
     bin_map,
     binning,
     compiled,
+    compiled_windows,
     design,
     diagnostics,
     factors,
@@ -37,6 +38,7 @@ NODES = (
     rank,
     fit,
     compiled,
+    compiled_windows,
     window_reference,
     window_errors,
     diagnostics,
@@ -67,6 +69,14 @@ class SlidingWindowDriver(FitDriver):
     -----
     ``execute``, ``plan`` and ``draw`` take as inputs the arguments of :func:`fit_windows`; what is not given has the
     default that stands there. What is not asked for is not computed for the table.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> driver = gbr_dag.SlidingWindowDriver(engine="numpy")
+    >>> inputs = {"frame": gbr_dag.load_flights(), "by": "month", "window": {"month": 1}, "targets": "arr_delay"}
+    >>> driver.execute(["n_neighbors_used"], inputs)["n_neighbors_used"]
+    array([2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2])
     """
 
     _nodes = NODES
