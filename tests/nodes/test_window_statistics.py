@@ -50,30 +50,30 @@ def assert_same(found, expected, scale=1.0):
             np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("engine", MERGING)
 @pytest.mark.parametrize("weights", [None, "w"])
 @pytest.mark.parametrize("occupied", [1.0, 0.2], ids=["dense", "sparse"])
-@pytest.mark.parametrize(("shape", "sizes"), [((13,), (2,)), ((6, 7), (1, 2)), ((4, 5, 4), (1, 2, 1))])
+@pytest.mark.parametrize(("shape", "sizes"), [((13,), (2,)), ((6, 7), (1, 2)), ((4, 4, 4), (1, 1, 1))])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("kernel", ["uniform", "gaussian"])
-def test_engines_agree(engine, kernel, boundary, shape, sizes, occupied, weights):
-    frame = grid_frame(shape, 4, occupied=occupied)
+def test_engines_agree(kernel, boundary, shape, sizes, occupied, weights):
+    frame = grid_frame(shape, 3, occupied=occupied)
     period = {f"x{i}": max(n, 2 * size + 1) for i, (n, size) in enumerate(zip(shape, sizes))}
     options = {"kernel": kernel, "boundary": boundary, "weights": weights}
     options["period"] = period if boundary == "periodic" else None
     window = {f"x{i}": size for i, size in enumerate(sizes)}
     expected = statistics_of("reference", frame, window, **options)
-    assert_same(statistics_of(engine, frame, window, **options), expected)
+    for engine in MERGING:
+        assert_same(statistics_of(engine, frame, window, **options), expected)
 
 
-@pytest.mark.parametrize("engine", MERGING)
 @pytest.mark.parametrize("weighted_medians", [False, True])
 @pytest.mark.parametrize("kernel", ["epanechnikov", "linear", "distance", {"x0": "gaussian"}])
-def test_engines_agree_on_other_kernels(engine, kernel, weighted_medians):
+def test_engines_agree_on_other_kernels(kernel, weighted_medians):
     frame = grid_frame((6, 5), 3)
     options = {"kernel": kernel, "weights": "w", "weighted_medians": weighted_medians, "boundary": "mirror"}
     expected = statistics_of("reference", frame, {"x0": 2, "x1": 1}, **options)
-    assert_same(statistics_of(engine, frame, {"x0": 2, "x1": 1}, **options), expected)
+    for engine in MERGING:
+        assert_same(statistics_of(engine, frame, {"x0": 2, "x1": 1}, **options), expected)
 
 
 def gathered(frame, row, sizes):
