@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from gbr_dag.columns import is_broadcast
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import BinMap, BinRows, Columns, FloatArray, IntArray
+from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, IntArray
 from gbr_dag.windows.extremes import window_minima
 from gbr_dag.windows.gathered import WindowRows
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.moments import Moments, bin_moments, moment_statistics
+from gbr_dag.windows.moments import Moments, bin_moments, moment_statistics, window_moments
 from gbr_dag.windows.obvious_statistics import obvious_statistics
 from gbr_dag.windows.order_statistics import order_statistics
 from gbr_dag.windows.specification import WindowDimension
@@ -72,8 +72,8 @@ def target_moments__numpy(
         used = np.where(np.isfinite(values), weights[rows], 0.0)
         counts = _bin_sums(1.0 * (used > 0.0), offsets)
         squares = _bin_sums(np.square(used / unit), offsets)
-        moments = bin_moments(values, used, offsets)
-        of_targets.append(moment_statistics(counts, squares, unit, moments, window_layout))
+        merged = window_moments(bin_moments(values, used, offsets), window_layout)
+        of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout))
     return _asked(of_targets, statistics)
 
 
@@ -93,15 +93,18 @@ def target_moments__numba(
     target makes factors without predictors, whose means and residual sums are merged.
     """
     from gbr_dag.kernels.factoring import factored
+    from gbr_dag.windows.merging import merged_windows
 
     weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else _valid_weights(raw_weights)
     unit = 1.0 if weights is None else _unit(weights)
     of_targets = []
     for column in response:
         records = factored(bin_map.row_bin, entries, [column], weights, 0, True, threads).records
-        counts, *moments = (np.ascontiguousarray(part) for part in records[:, :5].T)
+        counts = np.ascontiguousarray(records[:, 0])
         squares = counts if weights is None else _squares(column, weights / unit, bin_map)
-        of_targets.append(moment_statistics(counts, squares, unit, Moments(*moments), window_layout))
+        factors = merged_windows(Factors((0,), records, np.zeros(1), True), window_layout, 1, threads)
+        merged = Moments(*factors.records[:, 1:5].T)
+        of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout))
     return _asked(of_targets, statistics)
 
 

@@ -124,19 +124,19 @@ def _merged(parts: Moments, factors: FloatArray, starts: IntArray, counts: IntAr
 
 
 def moment_statistics(
-    counts: FloatArray, squares: FloatArray, unit: float, moments: Moments, layout: WindowLayout
+    merged: Moments, counts: FloatArray, squares: FloatArray, unit: float, layout: WindowLayout
 ) -> dict[str, FloatArray]:
     """Statistics ``mean``, ``std`` and ``sum_weights`` of every window, (n_bins,) each.
 
     Parameters
     ----------
+    merged : Moments
+        Of the windows.
     counts : float64 array (n_bins,)
         Rows of the bins.
     squares : float64 array (n_bins,)
         Sums of the squares of their weights over ``unit``: the largest weight, lest the squares leave the doubles.
     unit : float
-    moments : Moments
-        Of the bins.
     layout : WindowLayout
 
     Returns
@@ -144,7 +144,6 @@ def moment_statistics(
     dict of str to float64 array (n_bins,)
         std has the divisor sum v - sum v^2 / sum v. NaN for the mean of no rows and for std of fewer than 2.
     """
-    merged = window_moments(moments, layout)
     n = window_sums(layout, counts[:, None])[:, 0]
     squared = window_sums(layout, squares[:, None], power=2)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
