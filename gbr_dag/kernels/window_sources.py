@@ -86,9 +86,11 @@ def merge_runs(
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
+        whole = start
         for centre in range(start, min(start + piece, n)):
             if begins[centre] >= middle:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                whole = centre
                 |nothing|
                 |write tails[rest]|
                 for q in range(middle - 1, bottom - 1, -1):
@@ -114,7 +116,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if centre > whole:  # its run may still be the same, whose record is kept as a tail only
                 |add tails[begins[centre]-bottom] 1.0 own|
             |write result[place]|
 '''

@@ -309,3 +309,16 @@ def test_only_what_is_asked_for_runs(engine):
         assert {*of_name.values()} & {*driver.plan(["target_statistics"], given).nodes} == {node}
         assert list(driver.execute(["target_statistics"], given)["target_statistics"]) == [name]
         assert list(driver.execute([node], given)[node]) == [name]
+
+
+@pytest.mark.parametrize("boundary", ["truncate", "periodic"])
+def test_neighbours_with_the_same_window(engine, boundary):
+    """Over gaps, windows of two centres may hold the same bins."""
+    places = np.array([0, 1, 2, 3, 8, 9, 10, 12, 14])
+    frame = pd.DataFrame({"x": places, "y": places * 1.0})
+    found = statistics_of(engine, frame, {"x": 2}, ("mean", "sum_weights"), boundary=boundary)
+    for i, place in enumerate(places):
+        steps = np.abs(places - place)
+        inside = (np.minimum(steps, 15 - steps) if boundary == "periodic" else steps) <= 2
+        assert found["sum_weights"][i, 0] == inside.sum()
+        np.testing.assert_allclose(found["mean"][i, 0], places[inside].mean(), rtol=1e-14)

@@ -72,9 +72,11 @@ def merge_runs(
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
+        whole = start
         for centre in range(start, min(start + piece, n)):
             if begins[centre] >= middle:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                whole = centre
                 r[:] = 0.0
                 tails[rest][: own + 1] = r
                 for q in range(middle - 1, bottom - 1, -1):
@@ -100,7 +102,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if centre > whole:  # its run may still be the same, whose record is kept as a tail only
                 merge_scaled(r, tails[begins[centre]-bottom], 1.0, own, centred, z, p, k)
             result[place][: own + 1] = r
 

@@ -293,9 +293,11 @@ def merge_runs(
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
+        whole = start
         for centre in range(start, min(start + piece, n)):
             if begins[centre] >= middle:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                whole = centre
                 r0 = 0.0
                 r1 = 0.0
                 r2 = 0.0
@@ -799,7 +801,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if centre > whole:  # its run may still be the same, whose record is kept as a tail only
                 o, a = tails[begins[centre]-bottom], 1.0
                 if o[0] != 0.0 and a != 0.0:
                     if r0 == 0.0:
