@@ -145,21 +145,37 @@ def weighted_quantile(ordered: FloatArray, n: int, share: float) -> float:
     """
     total, rest = 0.0, 0.0
     for i in range(n):
-        total, rest = _compensated_sum(total, rest, ordered[1, i])
+        total, rest = compensated_sum(total, rest, ordered[1, i])
+    return quantile_within(ordered, n, share, 0.0, total)
+
+
+@kernel
+def quantile_within(ordered: FloatArray, n: int, share: float, below: float, total: float) -> float:
+    """As :func:`weighted_quantile`, of values of which only ``n`` are there: the others weigh ``below`` or come after.
+
+    ``total`` is the weight of all.
+    """
     lower, at_share = np.nan, False
-    cumulative, rest = 0.0, 0.0
+    cumulative, rest = below, 0.0
     for i in range(n):
-        cumulative, rest = _compensated_sum(cumulative, rest, ordered[1, i])
-        beyond = 2.0 * ((1.0 - share) * cumulative - share * (total - cumulative))
-        if not at_share and beyond >= -_TIE * total:
+        cumulative, rest = compensated_sum(cumulative, rest, ordered[1, i])
+        side = side_of_share(cumulative, share, total)
+        if not at_share and side >= 0:
             lower, at_share = ordered[0, i], True
-        if beyond > _TIE * total:
+        if side > 0:
             return _midpoint(lower, ordered[0, i])
     return lower
 
 
 @kernel
-def _compensated_sum(total: float, rest: float, term: float) -> tuple[float, float]:
+def side_of_share(cumulative: float, share: float, total: float) -> int:
+    """Whether a cumulative weight is short of a share of the total, -1, at it within rounding, 0, or beyond it, 1."""
+    beyond = 2.0 * ((1.0 - share) * cumulative - share * (total - cumulative))
+    return int(beyond > _TIE * total) - int(beyond < -_TIE * total)
+
+
+@kernel
+def compensated_sum(total: float, rest: float, term: float) -> tuple[float, float]:
     """Kahan's step: no value's weight is lost in the sum of those before it."""
     term -= rest
     larger = total + term

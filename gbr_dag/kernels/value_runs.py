@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.kernels.jit import kernel
-from gbr_dag.kernels.medians import sorted_pairs
+from gbr_dag.kernels.medians import compensated_sum, sorted_pairs
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -127,9 +127,9 @@ def weighted_runs(
     runs: FloatArray,
     lengths: IntArray,
 ) -> None:
-    """Write values with their weights in ascending order of the values; those of weight 0 are left out.
+    """Write values, their weights, and the weights up to each, in ascending order; those of weight 0 are left out.
 
-    As :func:`value_runs`, with ``weights`` float64 (n_rows,) and ``runs`` float64 (2, n_binned_rows).
+    As :func:`value_runs`, with ``weights`` float64 (n_rows,) and ``runs`` float64 (3, n_binned_rows).
     """
     pairs, spare = np.empty((2, 0)), np.empty((2, 0))
     for b in range(start, stop):
@@ -144,5 +144,8 @@ def weighted_runs(
                 n += 1
         lengths[b] = n
         ordered = sorted_pairs(pairs, spare, n)
+        total, rest = 0.0, 0.0
         for i in range(n):
             runs[0, first + i], runs[1, first + i] = ordered[0, i], ordered[1, i]
+            total, rest = compensated_sum(total, rest, ordered[1, i])
+            runs[2, first + i] = total

@@ -65,7 +65,7 @@ def order_statistics(
     rows, offsets = _read_only(bin_rows.rows), _read_only(bin_rows.offsets)
     n_threads = thread_count(threads, len(rows))
     lengths = np.zeros(layout.n_bins, dtype=np.int64)
-    runs = np.empty(len(rows) if weights is None else (2, len(rows)))
+    runs = np.empty(len(rows) if weights is None else (3, len(rows)))
 
     def sort(start: int, stop: int) -> None:
         if weights is None:

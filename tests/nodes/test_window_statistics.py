@@ -275,6 +275,26 @@ def test_weighted_medians(engine, kernel, weighted_medians):
         np.testing.assert_allclose(found["mad"][i, 0], mad, rtol=1e-15)
 
 
+@pytest.mark.parametrize("values", ["normal", "steep", "two values", "mostly one", "long tails"])
+def test_weighted_quantiles_of_many_rows(values):
+    """Windows of which only a part is sorted; weights are dyadic, so that shares of the total are hit."""
+    frame = grid_frame((6, 2), 300)
+    frame["y"] = TARGETS[values](np.random.default_rng(1), frame)
+    names, own = ("median", "mad", "q00", "q25", "q99.9"), lambda offsets, _: 0.5 ** np.abs(offsets[:, 0])
+    options = {"weights": "w", "weighted_medians": True, "kernel": own}
+    found = statistics_of("numba", frame, {"x0": 2}, names, within=["x1"], **options)
+    for i, (x1, x0) in enumerate(itertools.product(range(2), range(6))):
+        steps = (frame["x0"] - x0).abs().to_numpy()
+        inside = (steps <= 2) & (frame["x1"] == x1).to_numpy()
+        y, v = frame["y"].to_numpy()[inside], (frame["w"] * 0.5**steps).to_numpy()[inside]
+        assert found["median"][i, 0] == weighted_quantile(y, v, Fraction(1, 2))
+        assert found["q25"][i, 0] == weighted_quantile(y, v, Fraction(1, 4))
+        assert found["q00"][i, 0] == y.min()
+        assert found["q99.9"][i, 0] == weighted_quantile(y, v, Fraction(999, 1000))
+        deviations = np.abs(y - found["median"][i, 0])
+        assert found["mad"][i, 0] == weighted_quantile(deviations, v, Fraction(1, 2))
+
+
 def test_mirrored_bins_count_twice(engine):
     frame = pd.DataFrame({"x": [0, 1, 1, 2], "y": [0.0, 1.0, 5.0, 9.0], "w": 1.0})
     found = statistics_of(
