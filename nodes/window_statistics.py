@@ -247,7 +247,7 @@ def _squares(column: npt.NDArray[Any], weights: FloatArray, bin_map: BinMap) -> 
     return np.asarray(sums, dtype=np.float64)
 
 
-def _bin_sums(values: FloatArray, offsets: IntArray) -> FloatArray:
+def _bin_sums(values: npt.NDArray[Any], offsets: IntArray) -> FloatArray:
     total = np.zeros(len(offsets) - 1)
     filled = np.flatnonzero(np.diff(offsets))
     if len(filled):

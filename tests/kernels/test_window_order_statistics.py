@@ -155,10 +155,11 @@ def test_runs_are_sorted(n):
         assert lengths[0] == n + 1
         np.testing.assert_array_equal(runs[: n + 1], np.sort(np.append(values, 0.0)))
         assert not np.signbit(runs[: n + 1][runs[: n + 1] == 0.0]).any()
-        pairs, weights = np.empty((2, len(odd))), rng.integers(0, 2, size=len(odd)) * 1.0
+        pairs, weights = np.empty((3, len(odd))), rng.integers(0, 2, size=len(odd)) * 1.0
         weighted_runs(odd, weights, rows, np.array([0, len(odd)]), 0, 1, pairs, lengths)
         kept = np.isfinite(odd) & (weights > 0.0)
         np.testing.assert_array_equal(pairs[0, : lengths[0]], np.sort(odd[kept]))
+        np.testing.assert_array_equal(pairs[2, : lengths[0]], np.arange(lengths[0]) + 1.0)
 
 
 def test_extremes():
