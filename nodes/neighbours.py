@@ -59,7 +59,7 @@ def n_rows_aggregated(neighbour_counts: IntArray) -> IntArray:
 
 def effective_window_fraction(n_neighbors_used: IntArray, window_layout: WindowLayout) -> FloatArray:
     """Occupied bins in the window over the bins of a whole window, prod(2 w + 1), (n_bins,)."""
-    return n_neighbors_used / window_layout.volume
+    return n_neighbors_used / float(window_layout.volume)  # which may be beyond 64 bits
 
 
 @config.when(engine="numpy")

@@ -228,6 +228,8 @@ def _table(
     record: dict[str, Any],
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {name: bin_table.keys[name].array for name in bin_table.keys}
+    for name in record["inputs"]["binning"]:  # nullable if some row is in no bin, which no row of the table is
+        columns[name] = bin_table.keys[name].to_numpy(dtype=np.int64)
     for of_target in of_targets:
         columns.update(of_target)
     names = ("n_neighbors_used", "n_rows_aggregated", "effective_window_fraction", "quality_flag")
