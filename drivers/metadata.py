@@ -19,6 +19,8 @@ def with_metadata(table: Any, record: dict[str, Any]) -> Any:
     library = library_of(table)
     if library == "pandas":
         table.attrs[_NAME] = record
+        if "computation_time_sec" in table.attrs:
+            table.attrs["computation_time_sec"] = record["seconds"]
     elif library == "pyarrow":
         return table.replace_schema_metadata({**(table.schema.metadata or {}), _NAME: json.dumps(record)})
     return table

@@ -10,7 +10,7 @@ import numpy as np
 
 from gbr_dag.errors import InvalidWindowSpec
 from gbr_dag.graph.checks import unknown
-from gbr_dag.windows.specification import BOUNDARIES, KERNELS, WindowDimension, default_width
+from gbr_dag.windows.specification import BOUNDARIES, KERNELS, WITHOUT_WIDTH, WindowDimension, default_width
 
 _PARTS = ("size", "boundary", "period", "kernel", "width")
 
@@ -87,7 +87,7 @@ def _argument(part: str) -> str:
 
 
 def _takes_width(kernel: Any) -> bool:
-    return kernel not in ("uniform", "distance")
+    return kernel not in WITHOUT_WIDTH
 
 
 def _check_used(part: str, value: Any, used: bool) -> None:

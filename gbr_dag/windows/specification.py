@@ -23,6 +23,10 @@ SEPARABLE = ("gaussian", "uniform")
 """Kernels that are products of one factor a dimension."""
 
 
+WITHOUT_WIDTH = ("distance", "uniform")
+"""Kernels that no width belongs to."""
+
+
 @dataclass(frozen=True)
 class WindowDimension:
     """The window along one dimension.
