@@ -44,7 +44,7 @@ def binning_sources(frame: Any, binning: Mapping[str, Bins]) -> dict[str, tuple[
     sources = {}
     for name, bins in binning.items():
         if name in known:
-            message = f"binning: the frame has a column {name!r} already; leave its rule out, or give the bins another name"
+            message = f"binning: the frame has a column {name!r} already; leave its rule out, or rename the bins"
             raise InputError(message)
         sources[name] = source_columns(bins, known)
     return sources

@@ -85,7 +85,7 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
     check_model(inputs, fitter)
     inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
-    _check_statistics(inputs["statistics"])
+    check_statistics(inputs["statistics"])
     inputs["threads"] = checked_threads(inputs["threads"], engine)
     inputs["n_jobs"] = checked_jobs(inputs["n_jobs"], engine)
     inputs["min_entries"] = checked_entries(inputs["min_entries"], 10)
@@ -110,7 +110,8 @@ def _check_rows(inputs: dict[str, Any], binning: Mapping[str, Bins]) -> None:
     """Check the frame and what comes by row; bins are made last, when nothing else can be refused."""
     given = inputs["frame"]
     sources = binning_sources(given, binning)
-    roles = {name: inputs[name] for name in ("by", "within", "targets", "predictors") if name in inputs}
+    names = ("by", "within", "targets", "predictors")
+    roles: dict[str, tuple[str, ...]] = {name: inputs[name] for name in names if name in inputs}
     roles.update({name: _unbinned(roles[name], binning) for name in ("by", "within") if name in roles})
     columns = [column for of_name in sources.values() for column in of_name]
     roles.update({f"binning of {name!r}": of_name for name, of_name in sources.items()})
@@ -124,6 +125,14 @@ def _check_rows(inputs: dict[str, Any], binning: Mapping[str, Bins]) -> None:
 
 def _unbinned(names: Sequence[str], binning: Mapping[str, Bins]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in binning)
+
+
+def check_statistics(asked: Sequence[str], argument: str = "statistics") -> None:
+    """Refuse names of no statistic."""
+    for name in asked:
+        if name not in STATISTICS and not re.fullmatch(r"q\d\d(\.\d+)?", name):
+            way_out = f"choices: {', '.join(sorted(STATISTICS))}, or a quantile such as q05"
+            raise InputError(unknown(argument, name, STATISTICS, way_out))
 
 
 def _check_within(inputs: Mapping[str, Any]) -> None:
@@ -158,13 +167,6 @@ def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool) -> tuple[
         message = "diagnostics 'chi2' needs weights that are known to be 1/sigma^2; give absolute_weights=True"
         raise InputError(message)
     return tuple(name for name in WINDOW_DIAGNOSTICS if name in asked or (name == "chi2" and absolute_weights))
-
-
-def _check_statistics(asked: Sequence[str]) -> None:
-    for name in asked:
-        if name not in STATISTICS and not re.fullmatch(r"q\d\d(\.\d+)?", name):
-            way_out = f"choices: {', '.join(sorted(STATISTICS))}, or a quantile such as q05"
-            raise InputError(unknown("statistics", name, STATISTICS, way_out))
 
 
 def _check_collisions(inputs: Mapping[str, Any]) -> None:

@@ -123,7 +123,7 @@ def _checked_choice(argument: str, name: str, value: Any, choices: Sequence[str]
 
 
 def _checked_width(name: str, width: Any, kernel: Any) -> float:
-    if not isinstance(width, numbers.Real) or isinstance(width, (bool, np.bool_)) or not 0 < width < np.inf:
+    if not isinstance(width, numbers.Real) or isinstance(width, (bool, np.bool_)) or not 0.0 < float(width) < np.inf:
         message = f"kernel_width of {name!r} must be a number above 0, in bins, got {width!r}"
         raise InvalidWindowSpec(message)
     if not _takes_width(kernel):

@@ -23,10 +23,15 @@ IntArray = npt.NDArray[np.int64]
 _FARTHEST = 2**60
 """Largest bin, as of the grids that bins make."""
 
+_FINITE = 1e300
+"""Numbers beyond are as good as infinite."""
+
 _EXACT = 2**53
 """Largest value of an expression, in doubles, that is known to be an integer."""
 
 _WAYS_OUT = "give {'column': ..., 'edges': [...]}, {'column': ..., 'width': ...} or an expression"
+
+_PARTS = ("column", "edges", "width", "origin")
 
 _TICKS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds of one tick of a column of times."""
@@ -81,8 +86,8 @@ def checked_bins(name: str, described: Any) -> Bins:
         message = f"binning of {name!r} must be a rule: {_WAYS_OUT}; got {described!r}"
         raise InputError(message)
     for part in described:
-        if part not in ("column", "edges", "width", "origin"):
-            raise InputError(unknown(f"binning of {name!r}: part", part, ("column", "edges", "width", "origin"), _WAYS_OUT))
+        if part not in _PARTS:
+            raise InputError(unknown(f"binning of {name!r}: part", part, _PARTS, _WAYS_OUT))
     column = described.get("column")
     if not isinstance(column, str) or ("edges" in described) == ("width" in described):
         message = f"binning of {name!r} must name a column, with either edges or width: {_WAYS_OUT}; got {described!r}"
@@ -128,7 +133,7 @@ def bin_values(name: str, bins: Bins, frame: pd.DataFrame) -> Any:
     column = frame[bins.column]
     if getattr(column.dtype, "kind", "O") in "mM":
         if isinstance(bins, EdgeBins):
-            message = f"binning of {name!r}: edges are for numbers, column {bins.column!r} is {column.dtype}; give a width"
+            message = f"binning of {name!r}: edges are for numbers, {bins.column!r} is {column.dtype}; give a width"
             raise InputError(message)
         return _times(name, bins, column)
     if not is_numeric(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
@@ -163,7 +168,7 @@ def with_bins(frame: pd.DataFrame, binning: Mapping[str, Bins]) -> pd.DataFrame:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)) and bool(np.isfinite(value))
+    return isinstance(value, (numbers.Real, np.number)) and not isinstance(value, bool) and bool(abs(value) < _FINITE)
 
 
 def _plain(value: Any) -> Union[int, float]:
@@ -239,7 +244,7 @@ def _of_numbers(name: str, width: Union[int, float], origin: Union[int, float], 
     """floor((x - origin) / width); among integers exactly."""
     if values.dtype.kind in "iu" and isinstance(width, int) and isinstance(origin, int) and width < _FARTHEST:
         low, high = (int(values.min()) - origin, int(values.max()) - origin) if len(values) else (0, 0)
-        if -(2**62) < low and high < 2**62 and abs(origin) < 2**62 and int(values.max(initial=0)) < 2**62:
+        if max(abs(low), abs(high), abs(origin), int(values.max(initial=0))) < 2**62:
             return _integers(name, (values.astype(np.int64) - origin) // width, None)
     with np.errstate(over="ignore", invalid="ignore"):
         found = np.floor((values.astype(np.float64) - origin) / width)
@@ -262,7 +267,7 @@ def _times(name: str, bins: WidthBins, column: pd.Series) -> Any:
     if width % step == 0 and origin % step == 0:
         width, origin, step = width // step, origin // step, 1
     elif len(ticks) and present.any() and np.abs(ticks[present]).max() > 2**62 // step:
-        message = f"binning of {name!r}: times of {bins.column!r} are too far off for bins of {bins.width}; take whole units"
+        message = f"binning of {name!r}: times of {bins.column!r} are too far off for bins of {bins.width}"
         raise InputError(message)
     found = (np.where(present, ticks, 0) * step - origin) // width
     return _integers(name, found, present)
@@ -289,9 +294,7 @@ def _origin_ns(name: str, bins: WidthBins, column: pd.Series, *, is_moment: bool
         message = f"binning of {name!r}: origin {origin!s} does not go with column {bins.column!r}, {column.dtype}"
         raise InputError(message)
     if is_moment and origin.tz is not None and _zone(column) is None:
-        message = (
-            f"binning of {name!r}: origin {origin!s} has a time zone and column {bins.column!r} none; leave out the zone"
-        )
+        message = f"binning of {name!r}: origin {origin!s} has a time zone, column {bins.column!r} none; leave it out"
         raise InputError(message)
     return int(origin.value)  # of a point without time zone as if it were UTC
 
