@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from gbr_dag.errors import InputError
 from gbr_dag.graph.checks import suggestion
 
 _BACKTICKS = re.compile(r"`([^`]+)`")
-_QUOTED = "_backtick_"
 _WAY_OUT = "terms are columns joined by +, with - 1 or + 0 for no intercept; make a column of anything else first"
 
 
@@ -37,11 +36,11 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
         message = f"fit_formula must be a string such as 'target ~ a + b', or None for statistics only, got {formula!r}"
         raise InputError(message)
     left, tilde, right = formula.rpartition("~")
-    quoted: list[str] = []
+    quoted: dict[str, str] = {}
 
     def placeholder(match: re.Match[str]) -> str:
-        quoted.append(match.group(1))
-        return f"{_QUOTED}{len(quoted) - 1}"
+        quoted[f"_backtick_{len(quoted)}"] = match.group(1)
+        return f"_backtick_{len(quoted) - 1}"
 
     if tilde:
         _check_left(formula, left.strip().strip("`"), targets)
@@ -53,8 +52,7 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
         if constant == 1 or (constant == 0 and sign > 0):
             intercept = constant == 1 and sign > 0
         elif isinstance(term, ast.Name) and sign > 0:
-            name = quoted[int(term.id[len(_QUOTED) :])] if term.id.startswith(_QUOTED) else term.id
-            found[_checked_term(formula, name, predictors)] = None
+            found[_checked_term(formula, quoted.get(term.id, term.id), predictors)] = None
         else:
             raise InputError(_refused(formula, ast.unparse(term) if sign > 0 else f"- {ast.unparse(term)}", quoted))
     if not found and not intercept:
@@ -107,9 +105,9 @@ def _checked_term(formula: str, name: str, predictors: Sequence[str]) -> str:
     return name
 
 
-def _refused(formula: str, token: str, quoted: Sequence[str]) -> str:
-    for i, name in enumerate(quoted):
-        token = token.replace(f"{_QUOTED}{i}", f"`{name}`")
+def _refused(formula: str, token: str, quoted: Mapping[str, str]) -> str:
+    for placeholder, name in quoted.items():
+        token = token.replace(placeholder, f"`{name}`")
     return (
         f"fit_formula {formula!r}: term {token!r} is no plain column; formulas with products and functions are not"
         f" there yet: {_WAY_OUT}"

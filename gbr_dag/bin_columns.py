@@ -168,7 +168,7 @@ def with_bins(frame: pd.DataFrame, binning: Mapping[str, Bins]) -> pd.DataFrame:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (numbers.Real, np.number)) and not isinstance(value, bool) and bool(abs(value) < _FINITE)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and -_FINITE < float(value) < _FINITE
 
 
 def _plain(value: Any) -> Union[int, float]:
