@@ -150,10 +150,11 @@ def _check_integers(given: Any, frame: pd.DataFrame, dimensions: Sequence[str]) 
         dtype = frame[name].dtype
         plain = getattr(dtype, "numpy_dtype", dtype)
         if getattr(plain, "kind", "O") not in "iu":
-            message = (
-                f"by must be integer bins, column {name!r} is {dtype_text(given, name)}; make bins with binning="
-                f"{{'bin': {{'column': {name!r}, 'width': ...}}}} and by='bin', or move it to within"
-            )
+            way_out = "move it to within, or make integers of it"
+            if getattr(plain, "kind", "O") in "fmM":
+                rule = f"{{'bin': {{'column': {name!r}, 'width': ...}}}}"
+                way_out = f"make bins with binning={rule} and by='bin', or move it to within"
+            message = f"by must be integer bins, column {name!r} is {dtype_text(given, name)}; {way_out}"
             raise InputError(message)
 
 

@@ -51,7 +51,7 @@ def _dimension(name: str, described: Any, given: Mapping[str, Any]) -> WindowDim
     own = dict(described) if isinstance(described, Mapping) else {"size": described}
     for part in own:
         if part not in _PARTS:
-            text = unknown(f"window[{name!r}]", part, _PARTS, f"parts: {', '.join(_PARTS)}")
+            text = unknown(f"window[{name!r}]: part", part, _PARTS, f"parts: {', '.join(_PARTS)}")
             raise InvalidWindowSpec(text)
     if "size" not in own:
         message = f"window[{name!r}] must have a size, got {described!r}"

@@ -234,7 +234,7 @@ def _whole_values(name: str, text: str, frame: pd.DataFrame) -> FloatArray:
     if odd.any():
         message = (
             f"binning of {name!r}: expression {text!r} must give whole numbers below 2**53, row {int(odd.argmax())} has"
-            f" {values[odd.argmax()]!r}; divide with //, as in 'x // 2', or give {{'column': ..., 'width': ...}}"
+            f" {float(values[odd.argmax()])!r}; divide with //, as in 'x // 2', or give {{'column': ..., 'width': ...}}"
         )
         raise InputError(message)
     return values
