@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gbr_dag.drivers.fitters import number_or_text
@@ -32,14 +32,14 @@ def window_arguments(
     sizes = _by_name("--window", _split(window), "xBin=2")
     boundaries = {name: text.partition(":") for name, text in _of_dimensions("--boundary", boundary, by).items()}
     periods = {name: number_or_text(period) for name, (_, colon, period) in boundaries.items() if colon}
-    widths = _of_dimensions("--kernel-width", kernel_width, by)
+    widths = _by_name("--kernel-width", _split(kernel_width), "xBin=1.5", for_all=True)
     rules = _by_name("--bin", bins, "xBin=x:2")
     return {
         "window": {name: number_or_text(size) for name, size in sizes.items()},
         "boundary": {name: kind for name, (kind, _, _) in boundaries.items()},
         "period": periods or None,
         "kernel": _of_dimensions("--kernel", kernel, by),
-        "kernel_width": {name: number_or_text(width) for name, width in widths.items()},
+        "kernel_width": _widths(widths, by),
         "binning": {name: _rule(rule) for name, rule in rules.items()},
     }
 
@@ -55,6 +55,15 @@ def _of_dimensions(option: str, texts: Iterable[str], by: Sequence[str]) -> dict
         return named
     general = named.pop(_FOR_ALL)
     return {**dict.fromkeys(by, general), **named}
+
+
+def _widths(named: Mapping[str, str], by: Sequence[str]) -> Any:
+    """By dimension, or one for all, of which dimensions whose kernel has no width take none."""
+    widths = {name: number_or_text(width) for name, width in named.items()}
+    if list(widths) == [_FOR_ALL]:
+        return widths[_FOR_ALL]
+    general = dict.fromkeys(by, widths.pop(_FOR_ALL)) if _FOR_ALL in widths else {}
+    return {**general, **widths}
 
 
 def _by_name(option: str, parts: Iterable[str], example: str, *, for_all: bool = False) -> dict[str, str]:
