@@ -110,6 +110,9 @@ def make_sliding_window_fit(
     >>> model = {"fit_columns": "arr_delay", "predictor_columns": "dep_delay", "fit_formula": "target ~ dep_delay"}
     >>> fits = gbr_dag.make_sliding_window_fit(flights, *grid, **model, aggregation_functions={})
     >>> fits[["month", "hour", "arr_delay_slope_dep_delay", "arr_delay_n_fitted"]].tail(2).round(3)
+         month  hour  arr_delay_slope_dep_delay  arr_delay_n_fitted
+    227     12    22                      1.009                2448
+    228     12    23                      1.013                 643
     """
     roles = _checked_roles(df, group_columns, fit_columns, predictor_columns, weights_column, binning_formulas)
     by, targets, predictors = roles

@@ -119,6 +119,13 @@ def test_texts_become_arguments():
     }
 
 
+def test_one_width_serves_the_kernels_that_have_one(call, file, tmp_path):
+    width = ("--kernel", "xBin=gaussian", "--kernel-width", "1.5", "-o", tmp_path / "o.parquet")
+    assert call("window", file, *GRID, *PLAIN, *width)[0] == 0
+    window = json.loads(pd.read_parquet(tmp_path / "o.parquet").attrs["window_spec_json"])
+    assert (window["xBin"]["width"], window["hour"]["kernel"]) == (1.5, "uniform")
+
+
 def test_times_and_edges_from_the_command_line(call, file, frame, tmp_path):
     bins = ("--bin", "t=time:1h:2024-01-01 00:30", "--bin", "xBin=x:[0,3,6,12]")
     code, _, err = call(

@@ -73,11 +73,13 @@ def test_the_signature_is_the_agreed_one():
     ]
 
 
-def test_fits_are_those_of_fit_windows(frame):
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_fits_are_those_of_fit_windows(frame, backend):
     selection = frame["drift"] > -1.5
-    found = fit(frame, weights_column="w", selection=selection, min_entries=25, suffix="_s")
-    expected = window_fit(frame, weights="w", selection=selection, min_entries=25, suffix="_s")
+    found = fit(frame, weights_column="w", selection=selection, min_entries=25, suffix="_s", backend=backend)
+    expected = window_fit(frame, weights="w", selection=selection, min_entries=25, suffix="_s", engine=backend)
     pd.testing.assert_frame_equal(found, expected)
+    assert found.attrs["backend_used"] == backend
 
 
 def test_rich_windows_bins_kernels_and_boundaries(frame):
@@ -104,9 +106,10 @@ def test_attributes_are_flat_and_plain(frame):
     assert flat["python_version"].startswith("3.")
 
 
-def test_statistics_alone(frame):
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_statistics_alone(frame, backend):
     frame.loc[frame["xBin"] == 5, "dY"] = np.nan
-    table = fit(frame, fit_formula=None, aggregation_functions=None, min_entries=100)
+    table = fit(frame, fit_formula=None, aggregation_functions=None, min_entries=100, backend=backend)
     assert table.columns.tolist() == [
         *("xBin", "yBin"),
         *(f"{target}_{name}" for target in ("dX", "dY") for name in STATISTICS),
@@ -125,9 +128,10 @@ def test_statistics_alone(frame):
     assert set(table["quality_flag"]) == {"", "insufficient_stats"}
 
 
-def test_windows_without_values_are_flagged(frame):
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_windows_without_values_are_flagged(frame, backend):
     frame.loc[frame["xBin"] <= 1, ["dX", "dY"]] = np.nan
-    table = fit(frame, fit_formula=None)
+    table = fit(frame, fit_formula=None, backend=backend)
     assert (table["quality_flag"] == "empty_window").tolist() == (table["xBin"] == 0).tolist()
 
 
