@@ -44,7 +44,8 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
 
     if tilde:
         _check_left(formula, left.strip().strip("`"), targets)
-    tree = _tree(formula, _BACKTICKS.sub(placeholder, right).strip())
+    right = _BACKTICKS.sub(placeholder, right).strip()
+    tree = _tree(formula, right)
     intercept = True
     found: dict[str, None] = {}
     for sign, term in _terms(tree):
@@ -54,7 +55,8 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
         elif isinstance(term, ast.Name) and sign > 0:
             found[_checked_term(formula, quoted.get(term.id, term.id), predictors)] = None
         else:
-            raise InputError(_refused(formula, ast.unparse(term) if sign > 0 else f"- {ast.unparse(term)}", quoted))
+            token = ast.get_source_segment(right, term)
+            raise InputError(_refused(formula, f"{'- ' if sign < 0 else ''}{token}", quoted))
     if not found and not intercept:
         message = f"fit_formula {formula!r} has nothing to fit; name a column, or leave out - 1 or + 0 for means"
         raise InputError(message)
