@@ -256,9 +256,9 @@ def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
         raise InputError(unknown(argument, value, choices, f"choices: {', '.join(sorted(choices))}"))
 
 
-def checked_entries(min_entries: Any, n_coefficients: int) -> int:
-    """An integer of at least 1; the number of coefficients from None."""
-    if min_entries is None:
+def checked_entries(min_entries: Any, n_coefficients: Optional[int]) -> int:
+    """An integer of at least 1; from None the number of coefficients, if that stands for it."""
+    if min_entries is None and n_coefficients is not None:
         return n_coefficients
     if not isinstance(min_entries, numbers.Integral) or isinstance(min_entries, bool) or min_entries < 1:
         message = f"min_entries must be an integer of at least 1, got {min_entries!r}"

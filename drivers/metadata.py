@@ -32,8 +32,8 @@ def fit_metadata(table: Any) -> dict[str, Any]:
     Parameters
     ----------
     table : pandas.DataFrame or pyarrow.Table
-        Result of :func:`fit_groups`. A polars.DataFrame has no place for metadata: ask :func:`fit_groups` for them
-        with ``return_metadata=True``.
+        Result of :func:`fit_groups` or :func:`fit_windows`. A polars.DataFrame has no place for metadata: ask these for
+        them with ``return_metadata=True``.
 
     Returns
     -------

@@ -88,7 +88,7 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
     check_statistics(inputs["statistics"])
     inputs["threads"] = checked_threads(inputs["threads"], engine)
     inputs["n_jobs"] = checked_jobs(inputs["n_jobs"], engine)
-    inputs["min_entries"] = checked_entries(inputs["min_entries"], 10)
+    inputs["min_entries"] = checked_entries(inputs["min_entries"], None)
     form = {name: inputs.pop(name) for name in ("boundary", "period", "kernel", "kernel_width")}
     if "by" in inputs and "window" in inputs:
         inputs["window"] = checked_window(inputs["window"], inputs["by"], **form)

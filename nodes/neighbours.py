@@ -1,14 +1,15 @@
 """Which bins lie in the window about each bin, and how all windows are gone through."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.graph.backend import config
 from gbr_dag.tables import BinTable, Factors, FloatArray, IntArray
-from gbr_dag.windows.axes import occupied_positions, window_axis
+from gbr_dag.windows.axes import checked_coordinates, occupied_positions, window_axis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension
 from gbr_dag.windows.stacks import stacked_windows
@@ -30,7 +31,7 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     joined = _joined(wide)
     axes, ranks = [], []
     for dimension in wide:
-        coordinates = bin_table.keys[dimension.name].to_numpy(dtype=np.int64)
+        coordinates = checked_coordinates(dimension.name, _integers(bin_table.keys[dimension.name]))
         positions, places = occupied_positions(coordinates)
         axes.append(window_axis(dimension, positions, joined=dimension.name in joined))
         ranks.append(places)
@@ -88,6 +89,12 @@ def cubed_kernel_factors__numpy(
     if window_layout.is_plain:
         return None
     return tuple(stacked_windows(factors, window_layout, 3) for factors in bin_factors)
+
+
+def _integers(column: pd.Series) -> npt.NDArray[np.integer[Any]]:
+    """Integers in their own type, of nullable and Arrow columns too: no key is missing."""
+    dtype = column.dtype
+    return column.to_numpy(dtype=dtype if isinstance(dtype, np.dtype) else dtype.numpy_dtype)
 
 
 def _joined(wide: Sequence[WindowDimension]) -> set[str]:

@@ -117,6 +117,7 @@ REFUSED = {
     "missing key": ({"within": "nam"}, "within: column 'nam' is not in the frame; did you mean 'name'?"),
     "min_entries 0": ({"min_entries": 0}, "min_entries must be an integer of at least 1, got 0"),
     "min_entries float": ({"min_entries": 3.0}, "min_entries must be an integer of at least 1, got 3.0"),
+    "min_entries none": ({"min_entries": None}, "min_entries must be an integer of at least 1, got None"),
     "min_entries boolean": ({"min_entries": True}, "min_entries must be an integer of at least 1, got True"),
     "engine": ({"engine": "nunpy"}, "engine 'nunpy' is unknown; did you mean 'numpy'?"),
     "engine of groups": ({"engine": "loky"}, "engine 'loky' is unknown; engines:"),
@@ -180,6 +181,8 @@ def test_an_unknown_keyword_is_refused(frame):
 def test_coordinates_beyond_reach_are_refused(frame):
     with pytest.raises(gbr_dag.InvalidWindowSpec, match=r"bins of 'i' must lie within -2\*\*60 to 2\*\*60, got 0 to"):
         fit(frame.assign(i=frame["i"] * 2**59))
+    with pytest.raises(gbr_dag.InvalidWindowSpec, match=r"bins of 'i' must lie within -2\*\*60 to 2\*\*60"):
+        fit(frame.assign(i=frame["i"].astype("uint64") + np.uint64(2**64 - 10)))
     assert len(fit(frame.assign(i=frame["i"] * 2**57), by="i")) == 6
 
 

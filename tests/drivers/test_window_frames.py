@@ -96,6 +96,24 @@ def test_within_may_be_of_any_type_and_parts_the_windows(frame, kind):
         pd.testing.assert_frame_equal(part, alone, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["Enum", "Categorical", "dictionary"])
+def test_categories_of_other_frames_part_the_windows(frame, kind):
+    import pyarrow as pa
+
+    pl = pytest.importorskip("polars")
+    categories = pd.Categorical(frame["side"], categories=["C", "A"])
+    other = pa.Table.from_pandas(frame.assign(side=categories))
+    if kind != "dictionary":
+        dtype = pl.Enum(["C", "A"]) if kind == "Enum" else pl.Categorical
+        other = pl.from_pandas(frame).with_columns(pl.col("side").cast(dtype))
+    found = fit(other, within="side")
+    if kind != "dictionary":
+        assert found.schema["side"] == other.schema["side"]
+    expected = fit(frame if kind == "Categorical" else frame.assign(side=categories), within="side")
+    found, expected = (table.astype({"side": str}) for table in (found.to_pandas(), expected))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-12)
+
+
 def test_rows_with_missing_keys_are_left_out_and_counted(frame):
     keyed = frame.assign(side=frame["side"].where(frame["x"] < 1), i=frame["i"].astype("Int16").where(frame["x"] > -1))
     table = fit(keyed, within="side")
