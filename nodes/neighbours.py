@@ -94,7 +94,8 @@ def cubed_kernel_factors__numpy(
 def _integers(column: pd.Series) -> npt.NDArray[np.integer[Any]]:
     """Integers in their own type, of nullable and Arrow columns too: no key is missing."""
     dtype = column.dtype
-    return column.to_numpy(dtype=dtype if isinstance(dtype, np.dtype) else dtype.numpy_dtype)
+    integers: npt.NDArray[np.integer[Any]] = column.to_numpy(dtype=getattr(dtype, "numpy_dtype", dtype))
+    return integers
 
 
 def _joined(wide: Sequence[WindowDimension]) -> set[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
