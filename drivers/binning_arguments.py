@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from gbr_dag.bin_columns import Bins, bin_values, checked_bins, source_columns
+from gbr_dag.bin_columns import Bins, checked_bins, source_columns
 from gbr_dag.errors import InputError
 from gbr_dag.frames import column_names
 from gbr_dag.graph.checks import unknown
@@ -48,9 +46,3 @@ def binning_sources(frame: Any, binning: Mapping[str, Bins]) -> dict[str, tuple[
             raise InputError(message)
         sources[name] = source_columns(bins, known)
     return sources
-
-
-def check_rules(frame: pd.DataFrame, binning: Mapping[str, Bins]) -> None:
-    """Refuse rules that do not go with the types of their columns, without looking at the rows."""
-    for name, bins in binning.items():
-        bin_values(name, bins, frame.iloc[:0])

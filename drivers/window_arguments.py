@@ -23,7 +23,7 @@ from gbr_dag.drivers.arguments import (
     checked_weights,
     dtype_name,
 )
-from gbr_dag.drivers.binning_arguments import binning_sources, check_rules, checked_binning
+from gbr_dag.drivers.binning_arguments import binning_sources, checked_binning
 from gbr_dag.drivers.fitters import checked_options
 from gbr_dag.drivers.window_specification import checked_window
 from gbr_dag.errors import InputError
@@ -119,7 +119,6 @@ def _check_rows(inputs: dict[str, Any], binning: Mapping[str, Bins]) -> None:
     inputs["weights"] = checked_weights(frame, inputs["weights"])
     inputs["selection"] = checked_selection(frame, inputs["selection"])
     _check_integers(given, frame, roles.get("by", ()))
-    check_rules(frame, binning)
     inputs["frame"] = with_bins(frame, binning)
 
 

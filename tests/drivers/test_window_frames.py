@@ -49,6 +49,19 @@ def test_tables_are_of_the_frames_kind(frame, kind):
     assert str(kept["quality_flag"]).lower() in {"string", "large_string"}
 
 
+def test_statistics_alone_are_of_the_frames_kind(frame):
+    pl = pytest.importorskip("polars")
+    inputs = {"by": ["i", "j"], "window": {"i": 1}, "targets": "y", "statistics": (), "min_entries": 60}
+    driver = gbr_dag.SlidingWindowDriver(engine="numpy")
+    table = driver.execute(["statistics_table"], {"frame": frame, **inputs})["statistics_table"]
+    found = driver.execute(["statistics_table"], {"frame": pl.from_pandas(frame), **inputs})["statistics_table"]
+    pd.testing.assert_frame_equal(found.to_pandas(), table, check_dtype=False)
+    few = table["n_rows_aggregated"] < 60
+    assert (table["quality_flag"] == np.where(few, "insufficient_stats", "")).all()
+    assert 0 < few.sum() < len(table)
+    assert "coefficients" not in driver.report()["node"].tolist()
+
+
 def test_metadata_of_polars_come_beside_the_table(frame):
     pl = pytest.importorskip("polars")
     table, record = fit(pl.from_pandas(frame), return_metadata=True)
