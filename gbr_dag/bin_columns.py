@@ -225,27 +225,40 @@ def _checked_origin(name: str, origin: Any) -> Union[pd.Timestamp, pd.Timedelta,
 
 def _whole_values(name: str, text: str, frame: pd.DataFrame) -> FloatArray:
     """Values of an expression as doubles, NaN where missing."""
+    for column in expression_columns(text, frame.columns):
+        values = numeric_values(frame[column]) if is_numeric(frame[column].dtype) else np.empty(0)
+        if values.dtype.kind in "iu" and len(values) and max(-int(values.min()), int(values.max())) > _EXACT:
+            message = (
+                f"binning of {name!r}: expression {text!r} is in doubles, which integers beyond 2**53 as in {column!r}"
+                " do not fit; give {'column': ..., 'width': ...}"
+            )
+            raise InputError(message)
     found = expression_values(text, frame)
     if not is_numeric(found.dtype) or pd.api.types.is_bool_dtype(found.dtype):
         message = f"binning of {name!r}: expression {text!r} must give numbers, it gives {found.dtype}"
         raise InputError(message)
-    values: FloatArray = found.to_numpy(dtype=np.float64, na_value=np.nan)
-    odd = np.isfinite(values) & ((values != np.floor(values)) | (np.abs(values) >= _EXACT))
+    bins: FloatArray = found.to_numpy(dtype=np.float64, na_value=np.nan)
+    odd = np.isfinite(bins) & ((bins != np.floor(bins)) | (np.abs(bins) >= _EXACT))
     if odd.any():
         message = (
             f"binning of {name!r}: expression {text!r} must give whole numbers below 2**53, row {int(odd.argmax())} has"
-            f" {float(values[odd.argmax()])!r}; divide with //, as in 'x // 2', or give {{'column': ..., 'width': ...}}"
+            f" {float(bins[odd.argmax()])!r}; divide with //, as in 'x // 2', or give {{'column': ..., 'width': ...}}"
         )
         raise InputError(message)
-    return values
+    return bins
 
 
 def _of_numbers(name: str, width: Union[int, float], origin: Union[int, float], values: npt.NDArray[Any]) -> Any:
     """floor((x - origin) / width); among integers exactly."""
-    if values.dtype.kind in "iu" and isinstance(width, int) and isinstance(origin, int) and width < _FARTHEST:
-        low, high = (int(values.min()) - origin, int(values.max()) - origin) if len(values) else (0, 0)
-        if max(abs(low), abs(high), abs(origin), int(values.max(initial=0))) < 2**62:
-            return _integers(name, (values.astype(np.int64) - origin) // width, None)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        whole = isinstance(width, int) and isinstance(origin, int) and width <= _FARTHEST
+        if whole and max(abs(low), abs(high), abs(origin)) < 2**62:
+            return _integers(name, (values.astype(np.int64) - int(origin)) // int(width), None)
+        if max(abs(low), abs(high)) > _EXACT:
+            rule = "within -2**62 to 2**62" if whole else "within -2**53 to 2**53, or width and origin whole numbers"
+            message = f"binning of {name!r}: integers must lie {rule}, got {low} to {high}; subtract an offset"
+            raise InputError(message)
     with np.errstate(over="ignore", invalid="ignore"):
         found = np.floor((values.astype(np.float64) - origin) / width)
     return _integers(name, found, np.isfinite(found))

@@ -39,6 +39,7 @@ def test_edges_are_as_those_of_histograms():
         ({"width": 0.5, "origin": 0.25}, [0.0, 0.25, 0.75], [-1, 0, 1]),
         ({"width": 3, "origin": 1}, np.array([-5, 0, 1, 3, 4]), [-2, -1, 0, 0, 1]),
         ({"width": 2}, np.array([2**59 + 1, -(2**59) - 1]), [2**58, -(2**58) - 1]),
+        ({"width": 50}, np.array([2**61 + 49, 2**61 - 51]), [(2**61 + 49) // 50, (2**61 - 51) // 50]),
         ({"width": 2}, np.array([7, 250], dtype=np.uint8), [3, 125]),
         ({"width": 3, "origin": 10}, np.array([7, 250], dtype=np.uint8), [-1, 80]),
         ({"width": 1}, np.array([1.5, 2.5], dtype=np.float32), [1, 2]),
@@ -47,6 +48,22 @@ def test_edges_are_as_those_of_histograms():
 )
 def test_widths(rule, x, expected):
     assert bins_of({"column": "x", **rule}, x=x) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "x"), [(50, np.array([2**63 + 49], dtype=np.uint64)), (50, np.array([2**62])), (0.5, np.array([2**54]))]
+)
+def test_integers_that_doubles_would_round_are_refused(width, x):
+    with pytest.raises(
+        gbr_dag.InputError, match=r"integers must lie within -2\*\*\d\d to 2\*\*\d\d.*subtract an offset"
+    ):
+        bins_of({"column": "x", "width": width}, x=x)
+
+
+def test_integers_that_expressions_would_round_are_refused():
+    with pytest.raises(gbr_dag.InputError, match=r"expression 'x % 7' is in doubles, which integers beyond 2\*\*53"):
+        bins_of("x % 7", x=np.array([2**60 + 3]))
+    assert bins_of("x % 7", x=np.array([2**53, -3])) == [2**53 % 7, 4]
 
 
 TIMES = ["2024-01-01 00:10:00", "2024-01-01 00:50:00", None, "1969-12-31 23:59:59"]
