@@ -95,13 +95,13 @@ def target_moments__numba(
     from gbr_dag.kernels.factoring import factored
     from gbr_dag.windows.merging import merged_windows
 
-    weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else _valid_weights(raw_weights)
-    unit = 1.0 if weights is None else _unit(weights)
+    weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else raw_weights
     of_targets = []
     for column in response:
         records = factored(bin_map.row_bin, entries, [column], weights, 0, True, threads).records
         counts = np.ascontiguousarray(records[:, 0])
-        squares = counts if weights is None else _squares(column, weights / unit, bin_map)
+        unit = 1.0 if weights is None else _unit(records[:, 1])
+        squares = counts if weights is None else _squares(column, weights, unit, bin_map)
         factors = merged_windows(Factors((0,), records, np.zeros(1), True), window_layout, 1, threads)
         merged = Moments(*factors.records[:, 1:5].T)
         of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout))
@@ -140,7 +140,7 @@ def target_ranges__numba(
         counts = np.zeros(bin_map.n_bins, dtype=np.int64)
         ends = np.full((2, bin_map.n_bins), np.inf)
         for start, stop in blocks(0, len(column), lambda: False):
-            extremes(_doubles(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
+            extremes(_read_only(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
         of_targets.append(_ranges(counts, ends, window_layout))
     return _asked(of_targets, statistics)
 
@@ -229,6 +229,13 @@ def _doubles(column: npt.NDArray[Any]) -> FloatArray:
         return column.astype(np.float64, copy=False)
 
 
+def _read_only(column: npt.NDArray[Any]) -> FloatArray:
+    """Contiguous doubles that cannot be written, for which loops are compiled once."""
+    view = np.ascontiguousarray(_doubles(column)).view()
+    view.flags.writeable = False
+    return view
+
+
 def _valid_weights(raw_weights: npt.NDArray[Any]) -> FloatArray:
     """Weights (n_rows,), 0 where they are not positive and finite."""
     weights = _doubles(raw_weights)
@@ -240,11 +247,18 @@ def _unit(weights: FloatArray) -> float:
     return largest if largest > 0.0 else 1.0
 
 
-def _squares(column: npt.NDArray[Any], weights: FloatArray, bin_map: BinMap) -> FloatArray:
-    """Sums of the squared weights of the rows with a finite target, by bin."""
-    used = np.flatnonzero((bin_map.row_bin >= 0) & np.isfinite(_doubles(column)))
-    sums = np.bincount(bin_map.row_bin[used], weights=weights[used] ** 2, minlength=bin_map.n_bins)
-    return np.asarray(sums, dtype=np.float64)
+def _squares(
+    column: npt.NDArray[Any], weights: npt.NDArray[Any], unit: float, bin_map: BinMap
+) -> npt.NDArray[np.float64]:
+    """Sums of the squared weights over ``unit`` of the rows with a finite target, by bin."""
+    from gbr_dag.kernels.threads import blocks
+    from gbr_dag.kernels.value_runs import squared_weights
+
+    squares = np.zeros(bin_map.n_bins)
+    for start, stop in blocks(0, len(column), lambda: False):
+        rows = slice(start, stop)
+        squared_weights(_read_only(column[rows]), _read_only(weights[rows]), bin_map.row_bin[rows], unit, squares)
+    return squares
 
 
 def _bin_sums(values: npt.NDArray[Any], offsets: IntArray) -> FloatArray:

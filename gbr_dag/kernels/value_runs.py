@@ -1,4 +1,4 @@
-"""The finite values of every bin in ascending order."""
+"""What the finite values of every bin are: their range, their weight, their ascending order."""
 
 from __future__ import annotations
 
@@ -36,6 +36,20 @@ def extremes(values: FloatArray, row_bin: npt.NDArray[Any], counts: IntArray, en
             counts[b] += 1
             ends[0, b] = min(ends[0, b], value)
             ends[1, b] = min(ends[1, b], -value)
+
+
+@kernel
+def squared_weights(
+    values: FloatArray, weights: FloatArray, row_bin: npt.NDArray[Any], unit: float, squares: FloatArray
+) -> None:
+    """Add the squares of the weights of some rows over ``unit`` to those of their bins, ``squares`` (n_bins,).
+
+    Rows count that have a bin, a finite value and a finite weight above 0.
+    """
+    for row in range(len(values)):
+        b, weight = row_bin[row], weights[row]
+        if b >= 0 and np.isfinite(values[row]) and np.isfinite(weight) and weight > 0.0:
+            squares[b] += (weight / unit) * (weight / unit)
 
 
 @kernel
