@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gbr_dag.datasets import load_flights
+    from gbr_dag.datasets import load_flights, synthetic_distortion
     from gbr_dag.drivers.comparison import Comparison
     from gbr_dag.drivers.dfextensions import (
         GroupByRegressor,
@@ -81,6 +81,7 @@ __all__ = [
     "make_parallel_fit_v3",
     "make_parallel_fit_v4",
     "predictions",
+    "synthetic_distortion",
 ]
 
 __version__ = "0.1.0"
@@ -121,6 +122,7 @@ _MODULE_OF = {
     "make_parallel_fit_v3": "gbr_dag.drivers.dfextensions",
     "make_parallel_fit_v4": "gbr_dag.drivers.dfextensions",
     "predictions": "gbr_dag.drivers.predictions",
+    "synthetic_distortion": "gbr_dag.datasets",
 }
 
 # In a checkout nodes/ and drivers/ lie beside this folder, in an installed package inside it.
