@@ -14,6 +14,9 @@ MOST_GROWTH = 1.5
 MOST_TABLES = 3.0
 """Most memory beside frame and result, as a multiple of the dense table of records."""
 
+LEAST_RECORDS = 1e6
+"""Bytes of a dense table below which pages and buffers of the process are larger than it."""
+
 _STATSMODELS = "gathering with statsmodels"
 GOALS = (
     Goal("S1", 100, ("statsmodels",), _STATSMODELS),
@@ -40,6 +43,8 @@ def verdicts(timings: Sequence[Timing], memory: Mapping[str, Memory]) -> list[Ve
         text = f"S4: at most {MOST_GROWTH:g} x the time of S2"
         found.append(Verdict(text, f"{growth:.2f} x", growth <= MOST_GROWTH))
     for key, used in memory.items():
+        if used.records < LEAST_RECORDS:
+            continue
         tables = (used.peak - used.result) / used.records
         text = f"{key}: at most {MOST_TABLES:g} x the dense table of records beside frame and result"
         found.append(Verdict(text, f"{tables:.2f} x", tables <= MOST_TABLES))
