@@ -30,7 +30,7 @@ _CENTRAL = (0.005, 0.995)
 def with_day_of_year(flights: pd.DataFrame) -> pd.DataFrame:
     """The flights of 2013 with a column ``day_of_year``, 1 to 365."""
     dates = pd.to_datetime(pd.DataFrame({"year": 2013, "month": flights["month"], "day": flights["day"]}))
-    return flights.assign(day_of_year=dates.dt.dayofyear)
+    return flights.assign(day_of_year=dates.dt.day_of_year)
 
 
 def windowed_slopes(flights: pd.DataFrame, engine: Literal["numba", "numpy", "reference"] = "numba") -> pd.DataFrame:
@@ -71,7 +71,7 @@ def seasons_table(table: pd.DataFrame) -> Table:
         shown.add_column(f"{date:%d} {date:%b}", justify="right")
     fits = table.set_index(["hour", "day_of_year"])
     for hour in _SHOWN_HOURS:
-        cells = [(hour, date.dayofyear) for date in dates]
+        cells = [(hour, date.day_of_year) for date in dates]
         texts = [_with_error(fits.loc[cell]) if cell in fits.index else "" for cell in cells]
         shown.add_row(f"{hour} h", *texts)
     return shown
@@ -93,7 +93,7 @@ def window_picture(table: pd.DataFrame) -> Figure:
     _draw_map(slope_axis, slopes, Normalize(*np.nanquantile(slopes, _CENTRAL)), None, "slope")
     _draw_map(error_axis, errors, LogNorm(*np.nanquantile(errors, _CENTRAL)), _ERROR_TICKS, "standard error")
     months = pd.date_range("2013-01-01", periods=12, freq="MS")
-    error_axis.set_xticks(months.dayofyear - 0.5, months.strftime("%b"), ha="left")
+    error_axis.set_xticks(months.day_of_year - 0.5, months.strftime("%b"), ha="left")
     error_axis.set_xlabel("day of 2013")
     title = f"Minutes late on arrival per minute late at departure, in windows of ±{DAYS} days and ±{HOURS} hour"
     figure.suptitle(title, x=0.01, ha="left")
