@@ -90,7 +90,7 @@ def draw_costs(costs: Mapping[int, Sequence[Timing]], path: Path, title: str, st
         axis.fill_between(sizes, low, high, color=_COLOURS[key], alpha=0.2, linewidth=0)
         weight = "bold" if key == "ours" else "normal"
         axis.annotate(
-            f"{label}\n{milliseconds(middle[-1] / 1e3)} ms at ±{sizes[-1]}",
+            f"{wrapped(label, 30)}\n{milliseconds(middle[-1] / 1e3)} ms at ±{sizes[-1]}",
             (sizes[-1], middle[-1]),
             xytext=(8, 0),
             textcoords="offset points",
@@ -107,7 +107,11 @@ def draw_costs(costs: Mapping[int, Sequence[Timing]], path: Path, title: str, st
 
 
 def _dress(axis: Any, sizes: Sequence[int], title: str) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axis.set_xticks(sizes, [f"±{size}\n{(2 * size + 1) ** 3:,}" for size in sizes])
     axis.set_xlabel("window along each of three dimensions, and its volume in bins", fontsize=9)
