@@ -57,6 +57,7 @@ def windowed_slopes(flights: pd.DataFrame, engine: Literal["numba", "numpy", "re
         boundary={"day_of_year": "truncate", "hour": "periodic"},
         period={"hour": 24},
         min_entries=_MIN_FLIGHTS,
+        statistics=(),
         engine=engine,
     )
 

@@ -15,7 +15,7 @@ def test_windows_of_the_demo_are_fits_of_neighbouring_days_and_hours():
     flights = with_day_of_year(gbr_dag.load_flights())
     assert flights["day_of_year"].max() == 365
     assert flights.query("month == 3 and day == 1")["day_of_year"].eq(60).all()
-    fits = windowed_slopes(flights[flights["day_of_year"] < 30], engine="reference").set_index(["day_of_year", "hour"])
+    fits = windowed_slopes(flights[flights["day_of_year"] < 30], engine="numpy").set_index(["day_of_year", "hour"])
     near = flights.query("12 <= day_of_year <= 26 and 5 <= hour <= 7").dropna(subset=["arr_delay", "dep_delay"])
     slope, intercept = np.polyfit(near["dep_delay"], near["arr_delay"], 1)
     fit = fits.loc[(19, 6)]
