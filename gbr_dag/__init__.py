@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gbr_dag.datasets import load_flights
+    from gbr_dag.datasets import load_flights, synthetic_distortion
     from gbr_dag.drivers.comparison import Comparison
     from gbr_dag.drivers.dfextensions import (
         GroupByRegressor,
@@ -83,6 +83,7 @@ __all__ = [
     "make_parallel_fit_v4",
     "make_sliding_window_fit",
     "predictions",
+    "synthetic_distortion",
 ]
 
 __version__ = "0.1.0"
@@ -124,6 +125,7 @@ _MODULE_OF = {
     "make_parallel_fit_v4": "gbr_dag.drivers.dfextensions",
     "make_sliding_window_fit": "gbr_dag.drivers.script_windows",
     "predictions": "gbr_dag.drivers.predictions",
+    "synthetic_distortion": "gbr_dag.datasets",
 }
 
 # In a checkout nodes/ and drivers/ lie beside this folder, in an installed package inside it.
