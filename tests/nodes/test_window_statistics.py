@@ -295,6 +295,14 @@ def test_weighted_quantiles_of_many_rows(values):
         assert found["mad"][i, 0] == weighted_quantile(deviations, v, Fraction(1, 2))
 
 
+@pytest.mark.parametrize("heavy", [0, 2048])
+def test_a_heavy_row_that_no_sample_shows(engine, heavy):
+    frame = pd.DataFrame({"x": 0, "y": np.arange(2049.0), "w": 1.0})
+    frame.loc[heavy, "w"] = 1e6
+    found = statistics_of(engine, frame, {"x": 1}, ("median", "q25"), weights="w", weighted_medians=True)
+    assert found["median"][0, 0] == found["q25"][0, 0] == heavy
+
+
 def test_mirrored_bins_count_twice(engine):
     frame = pd.DataFrame({"x": [0, 1, 1, 2], "y": [0.0, 1.0, 5.0, 9.0], "w": 1.0})
     found = statistics_of(
