@@ -76,7 +76,7 @@ def window_design(seed: int, number: int, boundary: str, kernel: str, n_dimensio
         "missing": bool(rng.random() < 0.5),
         "within": bool(rng.random() < 0.3),
         "two_targets": bool(rng.random() < 0.3),
-        "intercept": bool(rng.random() < 0.85),
+        "intercept": bool(rng.random() < 0.75),
     }
     names = ["a", "b", "c", "d"][:n_dimensions]
     by_dimension: dict[str, Any] = {"boundary": boundary, "kernel": lopsided if kernel == "callable" else kernel}
