@@ -13,18 +13,13 @@ import gbr_dag
 from benchmarks import window_pulls
 from gbr_dag.drivers.sliding_window import SlidingWindowDriver
 from gbr_dag.tables import FitStatus
+from tests.conftest import ENGINES
 from tests.oracles.accuracy import TIERS
 from tests.oracles.exact import exact_fit
 from tests.oracles.kernel_errors import KernelFit, kernel_fit
 
-COMPILED = "window_factors" in set(SlidingWindowDriver(engine="numba").list_outputs()["name"])
-ENGINES = (
-    "reference",
-    "numpy",
-    pytest.param("numba", marks=pytest.mark.skipif(not COMPILED, reason="windows have no compiled engine yet")),
-)
 every_engine = pytest.mark.parametrize("engine", ENGINES)
-FASTEST = "numba" if COMPILED else "numpy"
+"""In place of the fixture: hypothesis does not take fixtures."""
 
 DIAGNOSTICS = ("errors", "covariance", "confidence", "pvalues", "r_squared", "rmse", "rms", "condition")
 NAMES = ("intercept", "slope_x", "slope_z")
@@ -139,7 +134,7 @@ def test_a_window_of_the_bin_alone_is_its_group(engine, kernel):
 @pytest.fixture(scope="module")
 def large_toys() -> window_pulls.Toys:
     """Windows of 144 rows; 5,500 toys know a width to 0.0095."""
-    return window_pulls.toys(5_500, 48, 1, 0.7, engine=FASTEST)
+    return window_pulls.toys(5_500, 48, 1, 0.7, engine="numba")
 
 
 def test_pulls_have_width_one(large_toys):
@@ -151,30 +146,33 @@ def test_pulls_have_width_one(large_toys):
 
 def test_bounds_cover_the_truth_in_windows_of_21_rows():
     """10,000 toys know a coverage to 0.22 points."""
-    found = window_pulls.toys(10_000, 3, 3, 1.0, engine=FASTEST)
+    found = window_pulls.toys(10_000, 3, 3, 1.0, engine="numba")
     assert found.n_rows == 21
     assert found.freedom.mean() < 10.0
     np.testing.assert_allclose(found.coverage, 0.95, atol=0.015)
     assert (np.abs(found.coverage_with(1.96) - 0.95) > 0.015).all()
 
 
-def drifting_frame(noise: float, apart: float) -> pd.DataFrame:
-    """x drifts by 1e5 from bin to bin, noise is ``noise`` of the signal; z is x in other units but for ``apart``."""
+def drifting_frame(noise: float, apart: float, drift: float, offset: float) -> pd.DataFrame:
+    """x drifts by ``drift`` a bin from ``offset`` on; z is x in other units but for ``apart``.
+
+    The noise is ``noise`` of the signal.
+    """
     rng = np.random.default_rng(11)
     n = 20 * 5
     frame = pd.DataFrame({"a": np.arange(n) % 5, "b": 0, "x": rng.normal(size=n), "z": rng.normal(size=n)})
-    frame["x"] += 1e5 * frame["a"]
+    frame["x"] += offset + drift * frame["a"]
     if np.isfinite(apart):
-        frame["z"] = 1e-5 * frame["x"] + apart * frame["z"]
+        frame["z"] = frame["x"] / drift + apart * frame["z"]
     frame["w"] = 10.0 ** rng.uniform(-1, 1, size=n)
-    signal = 3.0 + 2.0 * frame["x"] + 1e5 * frame["z"]
+    signal = 3.0 + 2.0 * frame["x"] + drift * frame["z"]
     frame["y"] = signal + noise * signal.std() * rng.normal(size=n) / np.sqrt(frame["w"])
     return frame
 
 
-def drift_differences(engine: str, noise: float, apart: float) -> tuple[float, float, float, float]:
+def drift_differences(engine: str, noise: float, *place: float) -> tuple[float, float, float, float]:
     """Worst relative errors of coefficients and of errors, and the smallest q and SSE / Syy of a window."""
-    frame = drifting_frame(noise, apart)
+    frame = drifting_frame(noise, *place)
     table = window_table(frame, engine, {"a": 1}, kernel="gaussian")
     off, off_errors, conditioning, unexplained = 0.0, 0.0, np.inf, np.inf
     for _, row in table.iterrows():
@@ -197,9 +195,18 @@ def drift_differences(engine: str, noise: float, apart: float) -> tuple[float, f
 
 
 @every_engine
-@pytest.mark.parametrize(("noise", "apart", "tier"), [(1e-3, np.inf, 0), (1e-6, np.inf, 0), (1e-3, 1e-3, 1)])
-def test_a_drifting_predictor_costs_no_digits(engine, noise, apart, tier):
-    off, off_errors, conditioning, unexplained = drift_differences(engine, noise, apart)
+@pytest.mark.parametrize(
+    ("noise", "place", "tier"),
+    [
+        (1e-3, (np.inf, 1e5, 0.0), 0),
+        (1e-6, (np.inf, 1e5, 0.0), 0),
+        (1e-3, (1e-3, 1e5, 0.0), 1),
+        # the means' hi alone are off by 1e-8 here
+        (0.3, (np.inf, 1.0, 1e8), 0),
+    ],
+)
+def test_drifts_and_offsets_cost_no_digits(engine, noise, place, tier):
+    off, off_errors, conditioning, unexplained = drift_differences(engine, noise, *place)
     assert conditioning > TIERS[tier][0]
     assert tier == 0 or conditioning < TIERS[tier - 1][0]
     assert off <= TIERS[tier][1]
