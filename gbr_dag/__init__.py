@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.metadata import fit_metadata
     from gbr_dag.drivers.predictions import predictions
+    from gbr_dag.drivers.script_windows import make_sliding_window_fit
     from gbr_dag.drivers.sliding_window import SlidingWindowDriver
     from gbr_dag.drivers.window_fitting import fit_windows
     from gbr_dag.errors import (
@@ -80,6 +81,7 @@ __all__ = [
     "make_parallel_fit_v2",
     "make_parallel_fit_v3",
     "make_parallel_fit_v4",
+    "make_sliding_window_fit",
     "predictions",
 ]
 
@@ -120,6 +122,7 @@ _MODULE_OF = {
     "make_parallel_fit_v2": "gbr_dag.drivers.dfextensions",
     "make_parallel_fit_v3": "gbr_dag.drivers.dfextensions",
     "make_parallel_fit_v4": "gbr_dag.drivers.dfextensions",
+    "make_sliding_window_fit": "gbr_dag.drivers.script_windows",
     "predictions": "gbr_dag.drivers.predictions",
 }
 
