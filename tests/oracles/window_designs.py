@@ -144,7 +144,7 @@ def _frame(rng: np.random.Generator, names: list[str], choices: dict[str, Any]) 
         scale = 10.0 ** rng.uniform(-2, 2)
         frame[name] = scale * (rng.normal(size=n) + rng.choice([0.0, 5.0]))
         if i == 1 and rng.random() < 0.5:
-            frame[name] = frame["a"] * scale  # constant in every bin
+            frame[name] = scale * (frame["a"] % 11)  # constant in every bin
     noise = rng.normal(size=n)
     frame["w"] = 10.0 ** rng.uniform(-1, 1, size=n) if choices["weights"] else 1.0
     frame["y"] = 3.0 + sum((frame[name] for name in predictors), 0.1 * frame["a"]) + noise / np.sqrt(frame["w"])
