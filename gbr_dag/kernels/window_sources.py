@@ -85,10 +85,10 @@ def merge_runs(
                     line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        bottom = middle = top = begins[start]
+        made, bottom, middle, top = -1, begins[start], begins[start], begins[start]
         for centre in range(start, min(start + piece, n)):
             if begins[centre] >= middle:
-                bottom, middle, top = begins[centre], ends[centre], ends[centre]
+                made, bottom, middle, top = centre, begins[centre], ends[centre], ends[centre]
                 |nothing|
                 |write tails[rest]|
                 for q in range(middle - 1, bottom - 1, -1):
@@ -114,7 +114,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if centre != made:  # its run may be the same as the one before: tails hold all of it
                 |add tails[begins[centre]-bottom] 1.0 own|
             |write result[place]|
 '''
