@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ def _on_grids(layout: WindowLayout, values: FloatArray, power: int) -> FloatArra
     cells, size, m = layout.cells(), math.prod(layout.shape), values.shape[1]
     result = np.empty((layout.n_bins, m))
     for first, last in layout.slice_ranges():
-        inside = slice(None)
+        inside: Any = slice(None)
         if (first, last) != (0, layout.n_slices):
             inside = np.flatnonzero((layout.slices >= first) & (layout.slices < last))
         places = cells[inside] - first * size
