@@ -20,7 +20,7 @@ from gbr_dag.drivers.arguments import (
     checked_weights,
     dtype_name,
 )
-from gbr_dag.drivers.fitters import checked_options
+from gbr_dag.drivers.fitters import REJECTING, checked_options
 from gbr_dag.drivers.window_specification import checked_window
 from gbr_dag.errors import InputError
 from gbr_dag.frames import dtype_text
@@ -100,7 +100,7 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
     if "by" in inputs:
         inputs["by"] = (*inputs["within"], *inputs["by"])
         if "targets" in inputs:
-            _check_collisions(inputs)
+            _check_collisions(inputs, rejecting=fitter in REJECTING)
     return inputs
 
 
@@ -145,7 +145,7 @@ def _check_statistics(asked: Sequence[str]) -> None:
             raise InputError(unknown("statistics", name, STATISTICS, way_out))
 
 
-def _check_collisions(inputs: Mapping[str, Any]) -> None:
+def _check_collisions(inputs: Mapping[str, Any], *, rejecting: bool) -> None:
     """Two columns of the table must not have one name."""
     suffix = inputs["suffix"]
     words = [column_word(name) for name in inputs["predictors"]]
@@ -158,7 +158,7 @@ def _check_collisions(inputs: Mapping[str, Any]) -> None:
             inputs["diagnostics"],
             intercept=inputs["intercept"],
             suffix=suffix,
-            rejecting=False,
+            rejecting=rejecting,
             count="n_fitted",
         )
         names.extend(column.name for column in columns)

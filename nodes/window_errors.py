@@ -10,6 +10,7 @@ from typing import Optional
 
 import numpy as np
 
+from gbr_dag.graph.backend import config
 from gbr_dag.tables import Coefficients, Factors, FloatArray, record_width
 from gbr_dag.triangles import inverse_of, triangle_of
 from gbr_dag.windows.layout import WindowLayout
@@ -34,7 +35,8 @@ class KernelSpread:
     student: Optional[FloatArray]
 
 
-def kernel_spread(
+@config.when_in(fitter=["ols", "wls"])
+def kernel_spread__factors(
     coefficients: Coefficients,
     window_layout: WindowLayout,
     reduced_factors: tuple[Factors, ...],
