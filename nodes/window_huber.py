@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional, Union
 
 import numpy as np
-import numpy.typing as npt
 
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
@@ -15,9 +14,9 @@ from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.nodes.window_errors import KernelSpread
 from gbr_dag.options import HuberOptions
 from gbr_dag.tables import BinMap, BinRows, Coefficients, Columns, FloatArray, TargetBlock
-from gbr_dag.windows.gathered import WindowRows
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.obvious_huber import SortedWindows, WindowHuber, window_freedoms
+from gbr_dag.windows.obvious_fits import GatheredRows, spread_of
+from gbr_dag.windows.obvious_huber import SortedWindows, WindowHuber
 from gbr_dag.windows.pairs import neighbour_chunks
 
 
@@ -106,29 +105,9 @@ def window_fits__numba(
 
 
 @config.when_in(fitter=["huber"], engine=["reference"])
-def window_fits__reference(
-    design: Columns,
-    response: Columns,
-    row_weights: FloatArray,
-    target_blocks: tuple[TargetBlock, ...],
-    window_rows: WindowRows,
-    bin_map: BinMap,
-    intercept: bool,
-    min_entries: int,
-    fitter_options: HuberOptions,
-    predictors: Sequence[str],
-    targets: Sequence[str],
-    weights: Optional[Union[str, FloatArray]],
-) -> WindowFits:
-    """Huber fits of every window and target, one after the other.
-
-    Raises
-    ------
-    InputError
-        If a column's squares leave the range of doubles in some bin.
-    """
-    check_magnitudes(zip(predictors, design), zip(targets, response), weights, row_weights, bin_map.row_bin)
-    windows = _sorted_windows(design, response, row_weights, target_blocks, window_rows, intercept, min_entries)
+def window_fits__reference(gathered_rows: GatheredRows, fitter_options: HuberOptions) -> WindowFits:
+    """Huber fits of every window and target, one after the other."""
+    windows = SortedWindows.gathered(gathered_rows)
     fits = fits_of_bins(WindowHuber(fitter_options), windows, 0, windows.n_bins)
     extra = np.full((3, *fits.scale.shape), np.nan)
     for b, target in zip(*np.nonzero(~np.isnan(fits.conditioning))):
@@ -136,7 +115,7 @@ def window_fits__reference(
         if fits.rejected is not None:
             part = slice(windows.offsets[b], windows.offsets[b + 1])
             rows = rows.of(~fits.rejected[part, target][windows.used[part, target]])
-        extra[:, b, target] = (np.sum(rows.w), *window_freedoms(rows))
+        extra[:, b, target] = (np.sum(rows.w), *spread_of(rows, rows.kernel)[1:])
     return WindowFits(replace(fits, rejected=None), *extra)
 
 
@@ -170,30 +149,3 @@ def rejections__window_huber(window_fits: WindowFits) -> Optional[Rejections]:
 def rejections__window_none() -> Optional[Rejections]:
     """Refits and rejected rows of every fit: None, as these fitters use every row that they are given."""
     return None
-
-
-def _sorted_windows(
-    design: Columns,
-    response: Columns,
-    row_weights: FloatArray,
-    target_blocks: tuple[TargetBlock, ...],
-    window_rows: WindowRows,
-    intercept: bool,
-    min_entries: int,
-) -> SortedWindows:
-    """The columns of the fits as doubles, window after window: a copy of them for every bin of a window."""
-    rows = np.concatenate([np.empty(0, dtype=np.int64), *window_rows.rows])
-    kernel = np.concatenate([np.empty(0), *window_rows.row_kernel])
-    block_of = {target: block for block in target_blocks for target in block.targets}
-    used: list[npt.NDArray[np.bool_]] = [block_of[target].rows[rows] for target in range(len(response))]
-    return SortedWindows(
-        x=np.array([column[rows] for column in design], dtype=np.float64).reshape(len(design), len(rows)).T,
-        y=np.array([column[rows] for column in response], dtype=np.float64).T,
-        w=row_weights[rows] * kernel,
-        used=np.stack(used, axis=1),
-        offsets=np.concatenate(([0], np.cumsum([len(part) for part in window_rows.rows]))).astype(np.int64),
-        precision=np.array([roundoff(column) for column in (*design, *response)]),
-        intercept=intercept,
-        min_entries=min_entries,
-        kernel=kernel,
-    )

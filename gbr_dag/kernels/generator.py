@@ -11,12 +11,18 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from gbr_dag.kernels import window_sources
+from gbr_dag.kernels.straight_lines import Names, rotations
+
 MOST_PREDICTORS, MOST_TARGETS = 4, 3
 
 FOLDER = Path(__file__).parent / "straight"
 
 _CALLED = ("jit.py", "rows.py")
 """Modules whose code is compiled into the straight-line kernels."""
+
+_CALLED_OF_WINDOWS, _CALLED_OF_ANY_SIZE = ("jit.py",), ("jit.py", "records.py")
+"""The same of the kernels that merge records over windows."""
 
 _HEAD = '''"""Rows into factors, factors into fits: {p} predictors, {t} targets; written by gbr_dag.kernels.generator.
 
@@ -30,39 +36,9 @@ from gbr_dag.kernels.rows import AHEAD, CHUNK, is_odd_size, note_target, note_we
 '''
 
 
-class _Names:
-    """Columns of a kernel, and where a record keeps what belongs to them."""
-
-    def __init__(self, p: int, t: int) -> None:
-        self.p, self.t, self.k = p, t, p + t
-        self.columns = [f"x{i}" for i in range(p)] + [f"y{i}" for i in range(t)]
-
-    def high(self, j: int) -> str:
-        return f"r[{2 + j}]"
-
-    def low(self, j: int) -> str:
-        return f"r[{2 + self.k + j}]"
-
-    def pivot(self, i: int) -> str:
-        return f"r[{self._row(i)}]"
-
-    def unit(self, i: int, j: int) -> str:
-        return f"r[{self._row(i) + j - i}]"
-
-    def residual(self, j: int) -> str:
-        return f"r[{self._row(self.p) + j}]"
-
-    @property
-    def width(self) -> int:
-        return self._row(self.p) + self.t
-
-    def _row(self, i: int) -> int:
-        return 2 + 2 * self.k + i * self.k - i * (i - 1) // 2
-
-
 def update_source(p: int, t: int, *, weighted: bool) -> str:
     """Source of the kernel that adds rows to records; see ``gbr_dag.kernels.factoring``."""
-    names = _Names(p, t)
+    names = Names(p, t)
     name = "update" if weighted else "update_unweighted"
     arrays = [*(f"{column}s" for column in names.columns), *["ws"] * weighted]
     lines = [
@@ -80,11 +56,11 @@ def update_source(p: int, t: int, *, weighted: bool) -> str:
         *(f"            prefetch(records, ahead, {8 * line})" for line in range((names.width + 7) // 8)),
     ]
     body = [*(f"{column} = {column}s[i]" for column in names.columns), *_row_checks(names, weighted=weighted)]
-    body += [*_means(names), *_rotations(names)]
+    body += [*_means(names), *rotations(names)]
     return "\n".join([*lines, *(f"            {line}" for line in body)])
 
 
-def _row_checks(names: _Names, *, weighted: bool) -> Iterator[str]:
+def _row_checks(names: Names, *, weighted: bool) -> Iterator[str]:
     """One test that nothing is wrong with a row; what it is, is found out beside the way.
 
     ``0.0 < w < np.inf`` would be compiled to twenty instructions on the bits of w.
@@ -113,7 +89,7 @@ def _difference(columns: list[str]) -> str:
     return " + ".join(f"({column} - {column})" for column in columns)
 
 
-def _means(names: _Names) -> Iterator[str]:
+def _means(names: Names) -> Iterator[str]:
     yield "total = r[1] + w"
     yield "r[0] += 1.0"
     yield "if centred:"
@@ -130,29 +106,9 @@ def _means(names: _Names) -> Iterator[str]:
     yield "r[1] = total"
 
 
-def _rotations(names: _Names) -> Iterator[str]:
-    for i in range(names.p):
-        head = names.columns[i]
-        yield f"pivot = {names.pivot(i)}"
-        yield f"part = w * {head}"
-        yield f"new = fused(part, {head}, pivot)"
-        yield "if new > 0.0:"
-        yield "    c = pivot / new"  # one reciprocal for both was no faster
-        yield "    s = part / new"
-        yield "    w *= c"
-        yield f"    {names.pivot(i)} = new"
-        for j in range(i + 1, names.k):
-            column, unit = names.columns[j], names.unit(i, j)
-            yield f"    u = {unit}"
-            yield f"    {unit} = fused(c, u, s * {column})"
-            yield f"    {column} = fused(-{head}, u, {column})"
-    for j, target in enumerate(names.columns[names.p :]):
-        yield f"{names.residual(j)} = fused(w * {target}, {target}, {names.residual(j)})"
-
-
 def aliased_source(p: int, t: int) -> str:
     """Source of the kernel that counts the records with aliased predictors; see ``gbr_dag.kernels.records.reduce``."""
-    names = _Names(p, t)
+    names = Names(p, t)
     lines = [
         "@kernel",
         "def aliased(records, start, stop, centred, precision, tolerance):",
@@ -178,7 +134,7 @@ def aliased_source(p: int, t: int) -> str:
 
 def solve_source(p: int, t: int) -> str:
     """Source of the kernel that solves records of full rank; see ``gbr_dag.kernels.solving``."""
-    names = _Names(p, t)
+    names = Names(p, t)
     lines = [
         "@kernel",
         "def solve(records, start, stop, min_entries, precision, out, constant, count, odd_sizes):",
@@ -197,7 +153,7 @@ def solve_source(p: int, t: int) -> str:
     return "\n".join([*lines, *(f"        {line}" for line in body), *ending])
 
 
-def _unit_inverse(names: _Names) -> Iterator[str]:
+def _unit_inverse(names: Names) -> Iterator[str]:
     """V, the inverse of the predictors' U; g = V' times their means; e, the inverse pivots."""
     for j in range(names.p):
         for i in range(j - 1, -1, -1):
@@ -207,7 +163,7 @@ def _unit_inverse(names: _Names) -> Iterator[str]:
         yield f"g{j} = {' + '.join([names.high(j), *(f'v{i}{j} * {names.high(i)}' for i in range(j))])}"
 
 
-def _scatter(names: _Names) -> Iterator[str]:
+def _scatter(names: Names) -> Iterator[str]:
     """Weighted scatter of every column, and whether its size leaves the range in which squares are safe."""
     for j in range(names.k):
         # in this order: the square of a unit row alone may leave the doubles
@@ -218,7 +174,7 @@ def _scatter(names: _Names) -> Iterator[str]:
         yield f"odd{j} += is_odd_size(size{j}, weight, {names.high(j)})"
 
 
-def _fits(names: _Names) -> Iterator[str]:
+def _fits(names: Names) -> Iterator[str]:
     p, t = names.p, names.t
     for j in range(t):
         for i in range(p - 1, -1, -1):
@@ -234,7 +190,7 @@ def _fits(names: _Names) -> Iterator[str]:
         yield f"constant[{j}, b] = s{p + j} <= (32.0 * precision[{p + j}]) ** 2 * size{p + j}"
 
 
-def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
+def _covariance(names: Names) -> Iterator[tuple[int, str]]:
     """Rows of ``out`` with the unit covariance, the intercept first, and below them q."""
     p, m = names.p, names.p + 1
     base = names.t * (p + 3)
@@ -254,23 +210,27 @@ def _covariance(names: _Names) -> Iterator[tuple[int, str]]:
 
 def module_source(p: int, t: int) -> str:
     """Source of one file."""
-    head = _HEAD.format(p=p, t=t, called=" and ".join(_CALLED), digest=_digest())
+    head = _HEAD.format(p=p, t=t, called=" and ".join(_CALLED), digest=_digest(_CALLED))
     updates = [update_source(p, t, weighted=True), update_source(p, t, weighted=False)]
     functions = [*updates, aliased_source(p, t), solve_source(p, t)]
     return "\n\n".join([head, *(f"{function}\n" for function in functions)])
 
 
-def _digest() -> str:
+def _digest(called: tuple[str, ...]) -> str:
     """What the called modules hold: numba compiles anew when a file changes, not when one does that it calls."""
-    texts = [(FOLDER.parent / name).read_text(encoding="utf-8") for name in _CALLED]
+    texts = [(FOLDER.parent / name).read_text(encoding="utf-8") for name in called]
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
 def sources() -> Iterator[tuple[Path, str]]:
     """Every file with what it should hold."""
+    called, digest = " and ".join(_CALLED_OF_WINDOWS), _digest(_CALLED_OF_WINDOWS)
     for p in range(MOST_PREDICTORS + 1):
         for t in range(1, MOST_TARGETS + 1):
             yield FOLDER / f"p{p}_t{t}.py", module_source(p, t)
+            yield FOLDER / f"windows_p{p}_t{t}.py", window_sources.straight_source(p, t, called, digest)
+    called, digest = " and ".join(_CALLED_OF_ANY_SIZE), _digest(_CALLED_OF_ANY_SIZE)
+    yield FOLDER / "windows_any_size.py", window_sources.any_size_source(called, digest)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,47 @@ def merge(
 
 
 @kernel
+def merge_scaled(r: Record, o: Record, a: float, extra: int, centred: bool, z: Record, p: int, k: int) -> None:
+    """Add the rows behind a record ``o``, their weights times ``a``, to ``r``; rows are counted as they are.
+
+    ``r`` ends with the sum of the kernel's weights over its rows, that of ``o`` stands at ``extra``.
+    """
+    if o[0] == 0.0 or a == 0.0:
+        return
+    end = 2 + 2 * k + p * k - p * (p - 1) // 2 - p
+    if r[0] == 0.0:  # the means' low parts come along
+        for j in range(end + k):
+            r[j] = o[j]
+        r[1] *= a
+        for i in range(p):
+            r[2 + 2 * k + i * k - i * (i - 1) // 2] *= a
+        for j in range(p, k):
+            r[end + j] *= a
+        r[end + k] = a * o[extra]
+        return
+    r[0] += o[0]
+    r[end + k] += a * o[extra]
+    weight = a * o[1]
+    total = r[1] + weight
+    if centred and total > 0.0:
+        share = weight / total
+        w = r[1] * share
+        for j in range(k):
+            z[j] = (o[2 + j] - r[2 + j]) + (o[2 + k + j] - r[2 + k + j])
+        shift_mean(r, z, share, k)
+        include(r, z, w, 0, p, k)
+    r[1] = total
+    for i in range(p):
+        first = 2 + 2 * k + i * k - i * (i - 1) // 2 - i
+        z[i] = 1.0
+        for j in range(i + 1, k):
+            z[j] = o[first + j]
+        include(r, z, a * o[first + i], i, p, k)
+    for j in range(p, k):
+        r[end + j] += a * o[end + j]
+
+
+@kernel
 def drop_column(r: Record, column: int, z: Record, p: int, k: int) -> None:
     """Take a predictor out: what its row holds of the later columns goes into the rows below.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,24 @@ def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bo
     if isinstance(dimension.kernel, str):
         weights = family_weights(dimension.kernel, offsets[:, None], [dimension.width])
     return _each_once(replace(axis, weights=weights))
+
+
+def neighbour_runs(axis: WindowAxis) -> Optional[IntArray]:
+    """Begin and end of the run that the neighbours of every position are, (2, n_positions); None if weights differ.
+
+    Both ascend. On a periodic axis a run may begin before position 0 or end behind the last: the axis is a ring.
+    """
+    if not axis.is_plain:
+        return None
+    n = axis.n_positions
+    counts = np.diff(axis.starts)
+    begins = axis.neighbours[axis.starts[:-1]]
+    if axis.dimension.boundary == "periodic" and n:
+        centres = np.repeat(np.arange(n), counts)
+        # bins behind the centre, on the ring that the occupied positions are
+        behind = np.bincount(centres, weights=axis.offsets < 0, minlength=n).astype(np.int64)
+        begins = np.arange(n) - behind
+    return np.stack([begins, begins + counts])
 
 
 def _entries(dimension: WindowDimension, coordinates: IntArray) -> tuple[IntArray, IntArray, IntArray]:

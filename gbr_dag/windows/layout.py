@@ -101,6 +101,19 @@ class WindowLayout:
         for first in range(0, self.n_slices, step):
             yield first, min(first + step, self.n_slices)
 
+    def slice_batches(self) -> Iterator[tuple[int, int, IntArray, IntArray]]:
+        """Ranges of slices whose grids are gone through together: first, last, bins and their cells on these grids."""
+        size, cells = math.prod(self.shape), self.cells()
+        ranges = list(self.slice_ranges())
+        if len(ranges) == 1:
+            yield 0, self.n_slices, np.arange(self.n_bins), cells
+            return
+        order = np.argsort(self.slices, kind="stable")
+        edges = np.searchsorted(self.slices[order], [0, *(last for _, last in ranges)])
+        for (first, last), start, stop in zip(ranges, edges[:-1], edges[1:]):
+            bins = order[start:stop]
+            yield first, last, bins, cells[bins] - first * size
+
     def joint_weights(self, offsets: IntArray) -> FloatArray:
         """What the joined axes contribute to the weights of neighbours at ``offsets`` (n_axes, n), (n,).
 

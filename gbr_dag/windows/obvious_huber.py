@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
-from gbr_dag.group_fits.huber import NEAR, largest_leverage, rooted_design
-from gbr_dag.group_fits.least_squares import LeastSquares, RootedRows, kept_predictors, rooted_rows
-from gbr_dag.group_fits.records import GroupFit, GroupRows, SortedRows
+from gbr_dag.group_fits.huber import NEAR, largest_leverage
+from gbr_dag.group_fits.least_squares import LeastSquares, kept_predictors, rooted_rows
+from gbr_dag.group_fits.records import DOUBLE_EPS, GroupFit, GroupRows, SortedRows
 from gbr_dag.group_fits.rejection import NORMAL_MEDIAN, ScaledFit, fit_with_cut, scale_floor
 from gbr_dag.options import HuberOptions
 from gbr_dag.tables import BoolArray, FitStatus, FloatArray
+from gbr_dag.windows.obvious_fits import GatheredRows, orthonormal_basis, spread_of
 
-_TIE = 4.0 * float(np.finfo(np.float64).eps)
+_TIE = 4.0 * DOUBLE_EPS
+"""Cumulative weights this close to half of the total, relative to it, are at half."""
+
+_STEP_NOISE = 8.0 * DOUBLE_EPS
+"""Steps below this share of the target are rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,12 @@ class SortedWindows(SortedRows):
 
     kernel: FloatArray
 
+    @classmethod
+    def gathered(cls, gathered: GatheredRows) -> SortedWindows:
+        """The same rows with the kernel among them."""
+        columns: dict[str, Any] = {field.name: getattr(gathered.rows, field.name) for field in fields(SortedRows)}
+        return cls(**columns, kernel=gathered.kernel)
+
     def of(self, b: int, target: int) -> WindowGroup:
         """The usable rows of one window for one target."""
         rows = super().of(b, target)
@@ -58,108 +71,74 @@ class WindowHuber:
 
     def _fit(self, rows: GroupRows) -> ScaledFit:
         """The fit of all the rows, which starts from least squares."""
-        kernel = kernel_of(rows)
-        plain = LeastSquares()(rows)
-        basis = _basis(rows)
-        plain = replace(plain, leverage=largest_leverage(basis.q), unit_covariance=basis.spread(kernel))
+        kernel = _kernel(rows)
+        plain, rooted = LeastSquares()(rows), rooted_rows(rows)
+        kept = kept_predictors(rows, rooted)
+        q, change = orthonormal_basis(rows, rooted, kept)
+        covariance, freedom, _ = spread_of(rows, kernel)
+        plain = replace(plain, leverage=largest_leverage(q), unit_covariance=covariance)
         if plain.count <= plain.rank:
             return ScaledFit(plain, np.zeros(plain.count), math.nan)
-        root = np.sqrt(kernel)
-        tuning, tol = self.options.tuning, self.options.tol
-        shift, flags = np.zeros(plain.rank), FitStatus.NOT_CONVERGED.value
-        residuals = basis.residuals(shift)
-        huber = np.ones(len(root))
-        floor = _floor(rows, plain.values, huber)
-        scale = max(_weighted_median(np.abs(residuals) / root, kernel) / NORMAL_MEDIAN, floor)
+        shift, scale, flags = self._iterated(
+            rows, q, rooted.y, lambda shift: plain.values + _movement(shift, change, rows, kept)
+        )
+        residuals = (rooted.y - q @ (q.T @ rooted.y + shift)) / np.sqrt(kernel)
+        fit = replace(
+            plain,
+            values=plain.values + _movement(shift, change, rows, kept),
+            unit_covariance=_variance_factor(residuals, scale, self.options.tuning, kernel, freedom) * covariance,
+            scale=scale,
+            sse=float(np.sum(kernel * residuals**2)),
+            flags=flags,
+        )
+        return ScaledFit(fit, residuals, scale)
+
+    def _iterated(
+        self, rows: GroupRows, q: FloatArray, y: FloatArray, values_at: Callable[[FloatArray], FloatArray]
+    ) -> tuple[FloatArray, float, int]:
+        """How far the fit lies from least squares (rank,) on the orthonormal columns q, its scale, and flags."""
+        tuning, tol, kernel = self.options.tuning, self.options.tol, _kernel(rows)
+        shift, flags = np.zeros(q.shape[1]), FitStatus.NOT_CONVERGED.value
+        huber = np.ones(len(y))
+
+        def sizes_and_scale() -> tuple[FloatArray, FloatArray, float, float]:
+            residuals = y - q @ (q.T @ y + shift)
+            sizes = np.abs(residuals) / np.sqrt(kernel)
+            floor = _floor(rows, values_at(shift), huber)
+            return residuals, sizes, max(_weighted_median(sizes, kernel) / NORMAL_MEDIAN, floor), floor
+
+        residuals, sizes, scale, floor = sizes_and_scale()
         for _ in range(0 if math.isinf(tuning) else self.options.max_iter):
-            size = np.abs(residuals) / root
-            far = size > tuning * scale
-            huber = np.where(far, tuning * scale / np.where(far, size, 1.0), 1.0)
-            step = np.linalg.solve((basis.q.T * huber) @ basis.q, basis.q.T @ (huber * residuals))
-            shift = shift + step
-            residuals = basis.residuals(shift)
-            floor = _floor(rows, plain.values + basis.to_coefficients @ shift, huber)
-            before = scale
-            scale = max(_weighted_median(np.abs(residuals) / root, kernel) / NORMAL_MEDIAN, floor)
-            least = max(tol * scale, 8.0 * np.finfo(float).eps * float(np.linalg.norm(basis.y)))
+            far = sizes > tuning * scale
+            huber = np.where(far, tuning * scale / np.where(far, sizes, 1.0), 1.0)
+            step = np.linalg.solve((q.T * huber) @ q, q.T @ (huber * residuals))
+            shift, before = shift + step, scale
+            residuals, sizes, scale, floor = sizes_and_scale()
+            least = max(tol * scale, _STEP_NOISE * float(np.linalg.norm(y)))
             if np.linalg.norm(step) <= least and abs(scale - before) <= least:
                 flags = 0
                 break
         if math.isinf(tuning) or scale == 0.0:
             flags = 0
-        fit = replace(
-            plain,
-            values=plain.values + basis.to_coefficients @ shift,
-            unit_covariance=_variance_factor(residuals / root, scale, tuning, kernel, basis) * plain.unit_covariance,
-            scale=scale,
-            sse=float(np.sum(residuals**2)),
-            flags=flags | (FitStatus.NEARLY_EXACT.value if scale <= NEAR * floor else 0),
-        )
-        return ScaledFit(fit, residuals / root, scale)
+        return shift, scale, flags | (FitStatus.NEARLY_EXACT.value if scale <= NEAR * floor else 0)
 
 
-@dataclass(frozen=True)
-class Basis:
-    """Orthonormal columns ``q`` (n, rank) of the design times the roots of all weights.
-
-    ``to_coefficients`` (m, rank) takes coordinates on them to coefficients, NaN where aliased; ``y`` (n,) is the target
-    about its mean times the roots.
-    """
-
-    q: FloatArray
-    y: FloatArray
-    to_coefficients: FloatArray
-
-    def residuals(self, shift: FloatArray) -> FloatArray:
-        """Residuals (n,) of the fit that lies so far from least squares."""
-        residuals: FloatArray = self.y - self.q @ (self.q.T @ self.y + shift)
-        return residuals
-
-    def spread(self, kernel: FloatArray) -> FloatArray:
-        """B M B, the covariance for rows of variance 1/w, (m, m)."""
-        estimator = self.to_coefficients @ self.q.T
-        covariance: FloatArray = (estimator * kernel) @ estimator.T
-        return covariance
-
-    def freedom(self, kernel: FloatArray) -> tuple[float, float]:
-        """Degrees of freedom of the residuals, sum k - tr BM, and of Student's t."""
-        leverage = np.sum(self.q**2, axis=1)
-        freedom = float(np.sum(kernel * (1.0 - leverage)))
-        product = (self.q.T * kernel) @ self.q
-        spread = np.sum(kernel**2 * (1.0 - 2.0 * leverage)) + np.sum(product**2)
-        return freedom, freedom**2 / float(spread) if spread > 0.0 else math.nan
-
-
-def window_freedoms(rows: WindowGroup) -> tuple[float, float]:
-    """Degrees of freedom of the residuals, and of Student's t, of the fit of these rows."""
-    return _basis(rows).freedom(rows.kernel)
-
-
-def kernel_of(rows: GroupRows) -> FloatArray:
+def _kernel(rows: GroupRows) -> FloatArray:
     """Kernel weights of the rows, 1 for those of a group."""
     return rows.kernel if isinstance(rows, WindowGroup) else np.ones(len(rows.y))
 
 
-def _basis(rows: GroupRows) -> Basis:
-    rooted = rooted_rows(rows)
-    kept = kept_predictors(rows, rooted)
-    q, r = np.linalg.qr(rooted_design(rows, rooted, kept))
-    return Basis(q, rooted.y, _to_coefficients(rows, rooted, kept, np.linalg.inv(r)))
-
-
-def _to_coefficients(rows: GroupRows, rooted: RootedRows, kept: list[int], inverse: FloatArray) -> FloatArray:
-    c = int(rows.intercept)
-    result = np.full((rows.n_coefficients, len(inverse)), np.nan)
-    result[[j + c for j in kept]] = inverse[c:]
-    if c:
-        result[0] = inverse[0] - rooted.hi[kept] @ inverse[c:] - rooted.lo[kept] @ inverse[c:]
-    return result
+def _movement(shift: FloatArray, change: FloatArray, rows: GroupRows, kept: list[int]) -> FloatArray:
+    """What coordinates on the orthonormal columns are in coefficients (m,); NaN where aliased."""
+    moved = np.full(rows.n_coefficients, np.nan)
+    moved[[*range(int(rows.intercept)), *(j + int(rows.intercept) for j in kept)]] = change @ shift
+    return moved
 
 
 def _floor(rows: GroupRows, values: FloatArray, huber: FloatArray) -> float:
     """What of the scale is the rounding of the data: a sum over the rows, over the sum of the kernel weights."""
     floor = scale_floor(rows, values[int(rows.intercept) :], huber)
-    return floor * math.sqrt(len(rows.y) / float(np.sum(kernel_of(rows))))
+    return floor * math.sqrt(len(rows.y) / float(np.sum(_kernel(rows))))
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
@@ -173,11 +152,10 @@ def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
     return float(lower + upper) / 2.0
 
 
-def _variance_factor(u: FloatArray, scale: float, tuning: float, kernel: FloatArray, basis: Basis) -> float:
+def _variance_factor(u: FloatArray, scale: float, tuning: float, kernel: FloatArray, freedom: float) -> float:
     """What B M B is to be multiplied by, over the squared scale; NaN if every residual is beyond the tuning."""
     u = u / scale if scale > 0.0 else np.zeros(len(u))
     total = float(np.sum(kernel))
-    freedom, _ = basis.freedom(kernel)
     slope = (np.abs(u) <= tuning).astype(np.float64)
     mean = float(np.sum(kernel * slope)) / total
     if mean == 0.0:

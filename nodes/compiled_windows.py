@@ -1,0 +1,43 @@
+"""The compiled engine of windows: records of bins merged, in memory that hardly exceeds the result's.
+
+Two records are merged exactly: the difference of their means and the rows of the one are rotated into the other, which
+is as good as adding its rows one by one. Kernel weights scale pivots and sums, nothing is ever subtracted.
+"""
+
+from typing import Optional
+
+from gbr_dag.graph.backend import config
+from gbr_dag.tables import Factors
+from gbr_dag.windows.layout import WindowLayout
+
+
+@config.when(engine="numba")
+def window_factors__numba(
+    bin_factors: tuple[Factors, ...], window_layout: WindowLayout, threads: Optional[int]
+) -> tuple[Factors, ...]:
+    """Factors of the rows in every window, weighted by the kernel, one record a target block, by merging."""
+    return _merged(bin_factors, window_layout, 1, threads)
+
+
+@config.when(engine="numba")
+def squared_kernel_factors__numba(
+    bin_factors: tuple[Factors, ...], window_layout: WindowLayout, threads: Optional[int]
+) -> Optional[tuple[Factors, ...]]:
+    """Factors of the rows in every window, weighted by the kernel's square, for the errors; None if it is 1."""
+    return None if window_layout.is_plain else _merged(bin_factors, window_layout, 2, threads)
+
+
+@config.when(engine="numba")
+def cubed_kernel_factors__numba(
+    bin_factors: tuple[Factors, ...], window_layout: WindowLayout, threads: Optional[int]
+) -> Optional[tuple[Factors, ...]]:
+    """Factors of the rows in every window, weighted by the kernel's cube, for Student's t; None if it is 1."""
+    return None if window_layout.is_plain else _merged(bin_factors, window_layout, 3, threads)
+
+
+def _merged(
+    bin_factors: tuple[Factors, ...], layout: WindowLayout, power: int, threads: Optional[int]
+) -> tuple[Factors, ...]:
+    from gbr_dag.windows.merging import merged_windows
+
+    return tuple(merged_windows(factors, layout, power, threads) for factors in bin_factors)
