@@ -61,6 +61,7 @@ def test_engines_agree(kernel, boundary, cut):
     left, right = (windows(frame, engine=engine, **given) for engine in ("numba", "reference"))
     pd.testing.assert_frame_equal(left, right, rtol=1e-7, atol=1e-9)
     assert (left["quality_flag"] == "").all()
+    assert np.isfinite(left.select_dtypes("float")).all(axis=None)
     assert (left["y_n_rejected"].sum() > 100) == (cut is not None)
 
 
@@ -206,6 +207,20 @@ def test_windows_that_cannot_be_fitted_say_so(engine):
     assert np.isfinite(stopped["y_slope_x"][0])
 
 
+def test_condition_numbers_are_those_of_the_targets_own_rows():
+    frame = FRAME.assign(early=FRAME["y"].where(FRAME["a"] < 3), too=FRAME["t"].where(FRAME["a"] < 3))
+    given = {"targets": ["early", "too", "y"], "window": {"a": 1}, "diagnostics": "condition", "kernel": "gaussian"}
+    left, right, plain = (
+        windows(frame, **given, **asked)
+        for asked in ({"engine": "numba"}, {"engine": "reference"}, {"fitter": "wls", "engine": "numpy"})
+    )
+    names = [f"{target}_condition" for target in given["targets"]]
+    assert left["early_condition"].isna().any()
+    assert left["y_condition"].notna().all()
+    for other in (right, plain):
+        pd.testing.assert_frame_equal(left[names], other[names], rtol=1e-10)
+
+
 @pytest.mark.parametrize("engine", ["numba", "reference"])
 def test_windows_with_as_many_rows_as_coefficients_are_saturated(engine):
     frame = grid(6, shape=(3, 1), rows=1)
@@ -257,3 +272,13 @@ def test_selected_median_is_that_of_the_sorted_columns(n):
                 assert selected_weighted_median(pairs.copy(), np.empty((2, n)), n) == expected
                 if weights[1] == 1.0:
                     assert expected == np.median(column_)
+
+
+def test_drivers_compare_engines():
+    inputs = {"frame": FRAME, "by": ["a", "b"], "window": {"a": 1}, "targets": "y", "predictors": ["x", "z"]}
+    inputs |= {"weights": "w", "kernel": "gaussian", "statistics": (), "fitter_options": HuberOptions(sigma_cut=3.0)}
+    driver = gbr_dag.SlidingWindowDriver(fitter="huber")
+    assert driver.compare(inputs, {"engine": "reference"}, {"engine": "numba"}).equal
+    spoilt = driver.compare(inputs, {"fitter": "wls"}, {"fitter": "huber"})
+    assert not spoilt.equal
+    assert "coefficients" in str(spoilt)
