@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,9 @@ _SAME = (
 )
 
 
-def of_targets(fits: Sequence[HuberFits], blocks: Sequence[TargetBlock], name: str) -> Optional[npt.NDArray[Any]]:
-    """One array of the fits of all blocks, (n_bins, t, ...) in the order of the targets; None where they have none."""
+def of_targets(fits: Sequence[HuberFits], blocks: Sequence[TargetBlock], name: str) -> npt.NDArray[Any]:
+    """One array of the fits of all blocks, (n_bins, t, ...) in the order of the targets."""
     parts = [getattr(part, name) for part in fits]
-    if parts[0] is None:
-        return None
     order = np.argsort([target for block in blocks for target in block.targets])
     joined: npt.NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)[:, order]
     return joined
@@ -37,4 +35,5 @@ def group_fits_of_blocks(fits: Sequence[HuberFits], blocks: Sequence[TargetBlock
     )
     flags |= np.where(of_targets(fits, blocks, "at_floor"), np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
     arrays: dict[str, Any] = {name: of_targets(fits, blocks, name) for name in _SAME}
-    return GroupFits(**arrays, flags=flags, rejected=of_targets(fits, blocks, "rejected"))
+    rejected = None if fits[0].rejected is None else of_targets(fits, blocks, "rejected")
+    return GroupFits(**arrays, flags=flags, rejected=rejected)
