@@ -125,7 +125,6 @@ def huber_fits(
     cut = math.inf if sigma_cut is None else float(sigma_cut)
     options = Options(float(tuning), cut, int(max_refits), int(max_iter), float(tol), int(min_entries))
     precision = np.array(precision, dtype=np.float64)  # for a read-only array the kernel would be compiled once more
-    unweighed = np.empty(0)
     share = equal_loads(np.diff(offsets), thread_count(threads, len(rows) * WORTH_OF_A_ROW))
 
     def of_thread(i: int, stopped: Stopped) -> None:
@@ -137,7 +136,7 @@ def huber_fits(
             for values, column in zip(data, (*predictors, *targets)):
                 values[:] = column.take(part)
             weights = row_weights.take(part)
-            fit_bins(data, weights, unweighed, part, ends, bool(intercept), precision, options, table, start, marks)
+            fit_bins(data, weights, None, part, ends, bool(intercept), precision, options, table, start, marks)
 
     side_by_side(of_thread, len(share))
     return fits_of_table(table, rejected)

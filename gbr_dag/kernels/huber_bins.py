@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,7 @@ def new_table(n_bins: int, t: int, m: int) -> Table:
 def fit_bins(
     data: FloatArray,
     weights: FloatArray,
-    kernel_weights: FloatArray,
+    kernel_weights: Optional[FloatArray],
     positions: IntArray,
     offsets: IntArray,
     intercept: bool,
@@ -97,7 +97,7 @@ def fit_bins(
 ) -> None:
     """Fit the bins from ``first``, whose used rows lie one after the other in ``data`` (p + t, n).
 
-    ``weights`` (n,) are the kernel's times the rows' own, ``kernel_weights`` (n,) the kernel's, (0,) where all are 1.
+    ``weights`` (n,) are the kernel's times the rows' own, ``kernel_weights`` (n,) the kernel's, None where all are 1.
     ``positions`` (n,) are those in the frame; ``offsets`` count in ``data`` and end with the last bin to do. The table
     comes in as one of bins that are left out. ``rejected`` is (0, t) where nobody asks which rows a cut throws out.
     """
@@ -107,7 +107,7 @@ def fit_bins(
     for i in range(len(offsets) - 1):
         size = max(size, offsets[i + 1] - offsets[i])
     basis = new_basis(p, m, size)
-    space = new_space(m, size, min(size, len(kernel_weights)))
+    space = new_space(m, size, 0 if kernel_weights is None else size)
     rows = np.empty(size, dtype=np.int64)
     for b in range(first, first + len(offsets) - 1):
         start, stop = offsets[b - first], offsets[b - first + 1]
@@ -145,7 +145,7 @@ def _note_rejected(
 def _fit_target(
     data: FloatArray,
     weights: FloatArray,
-    kernel_weights: FloatArray,
+    kernel_weights: Optional[FloatArray],
     rows: IntArray,
     n: int,
     k: int,
@@ -171,6 +171,7 @@ def _fit_target(
         scale, floor, converged = huber_iteration(
             n,
             k,
+            kernel_weights,
             total,
             plain,
             centre,
@@ -209,20 +210,38 @@ def _fit_target(
     counts[N_REFITS, b, j] = n_refits
     counts[N_REJECTED, b, j] = n_first - n
     _write_values(k, intercept, centre, basis, space, table.values[b, j])
-    covariance = table.unit_covariance[b, j]
-    if plain:
-        freedom, student = float(n - k), float(n - k)
-        factor = 1.0 if n <= k else covariance_factor(space.lines, n, float(k), total, scale, options.tuning)
-        write_covariance(k, intercept, factor, basis, covariance)
-    else:
-        trace, student = fill_spread(n, k, total, basis, space)
-        freedom = total - trace
-        factor = 1.0 if n <= k else covariance_factor(space.lines, n, trace, total, scale, options.tuning)
-        write_spread_covariance(k, intercept, factor, basis, space, covariance)
-    numbers[FREEDOM, b, j], numbers[STUDENT, b, j] = freedom, student
+    numbers[FREEDOM, b, j], numbers[STUDENT, b, j] = _write_covariance(
+        kernel_weights, n, k, intercept, total, plain, scale, options.tuning, basis, space, table.unit_covariance[b, j]
+    )
     for i in range(n):
         weight_used += weights[rows[i]]
     numbers[SUM_WEIGHTS, b, j] = weight_used
+
+
+@kernel
+def _write_covariance(
+    kernel_weights: Optional[FloatArray],
+    n: int,
+    k: int,
+    intercept: bool,
+    total: float,
+    plain: bool,
+    scale: float,
+    tuning: float,
+    basis: Basis,
+    space: Space,
+    covariance: FloatArray,
+) -> tuple[float, float]:
+    """Write the covariance over the squared scale; gives degrees of freedom of the residuals and of Student's t."""
+    trace, student = float(k), float(n - k)
+    if kernel_weights is not None and not plain:
+        trace, student = fill_spread(n, k, total, basis, space)
+    factor = 1.0 if n <= k else covariance_factor(space.lines, n, trace, total, scale, tuning)
+    if kernel_weights is not None and not plain:
+        write_spread_covariance(k, intercept, factor, basis, space, covariance)
+        return total - trace, student
+    write_covariance(k, intercept, factor, basis, covariance)
+    return total - trace, student
 
 
 @kernel

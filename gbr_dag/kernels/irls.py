@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -64,11 +64,15 @@ def new_space(m: int, size: int, size_weighed: int) -> Space:
 
 
 @kernel
-def fill_kernel(kernel_weights: FloatArray, rows: IntArray, n: int, space: Space) -> tuple[float, bool]:
+def fill_kernel(kernel_weights: Optional[FloatArray], rows: IntArray, n: int, space: Space) -> tuple[float, bool]:
     """Write kernel weights of the first ``n`` of ``rows``, 1 if there are none; gives their sum, and if all are 1."""
+    if kernel_weights is None:
+        for i in range(n):
+            space.lines[KERNEL, i] = space.lines[ROOT_KERNEL, i] = 1.0
+        return float(n), True
     total, plain = 0.0, True
     for i in range(n):
-        weight = kernel_weights[rows[i]] if len(kernel_weights) > 0 else 1.0
+        weight = kernel_weights[rows[i]]
         space.lines[KERNEL, i] = weight
         space.lines[ROOT_KERNEL, i] = math.sqrt(weight)
         total += weight
@@ -80,6 +84,7 @@ def fill_kernel(kernel_weights: FloatArray, rows: IntArray, n: int, space: Space
 def huber_iteration(
     n: int,
     k: int,
+    kernel_weights: Optional[FloatArray],
     total: float,
     plain: bool,
     centre: float,
@@ -93,9 +98,10 @@ def huber_iteration(
 ) -> tuple[float, float, bool]:
     """Fit the target to the first k columns of the basis: scale, its floor, and whether it has converged.
 
-    ``total`` is the sum of the kernel weights, ``plain`` tells that all are 1. ``centre`` was taken off the target,
-    which came in ``own_precision``. The coordinates of the fit, ``space.gamma`` (k,), are those on the orthonormal
-    columns; residuals are times the roots of all weights, the kernel's and the rows' own.
+    ``total`` is the sum of the kernel weights, ``plain`` tells that all are 1. Without any (None), what weighs by them
+    is not even compiled, which took 8 s more. ``centre`` was taken off the target, which came in ``own_precision``. The
+    coordinates of the fit, ``space.gamma`` (k,), are those on the orthonormal columns; residuals are times the roots of
+    all weights, the kernel's and the rows' own.
     """
     # arrays one by one from here on: to hand a whole tuple on counts references of all its arrays, and that was a
     # third of the time
@@ -112,7 +118,8 @@ def huber_iteration(
         lines[_WEIGHTS, row] = 1.0
     rounding = _rounding(lines, root, centre, own_precision, n)
     floor = _floor(slopes, kept, squares, precision, rounding, total, k)
-    scale = max(_median_size(lines, sizes, pairs, spare, n, plain) / _MEDIAN_OF_NORMAL, floor)
+    size = _median_size(kernel_weights, lines, sizes, pairs, spare, n, plain)
+    scale = max(size / _MEDIAN_OF_NORMAL, floor)
     for _ in range(max_iter):
         if scale == 0.0:  # the target is 0 throughout
             break
@@ -128,7 +135,7 @@ def huber_iteration(
         back_substitute(triangle, k, gamma, slopes)
         rounding = _rounding(lines, root, centre, own_precision, n)
         floor = _floor(slopes, kept, squares, precision, rounding, total, k)
-        size = _median_size(lines, sizes, pairs, spare, n, plain)
+        size = _median_size(kernel_weights, lines, sizes, pairs, spare, n, plain)
         before, scale = scale, max(size / _MEDIAN_OF_NORMAL, floor)
         least = max(tol * scale, _STEP_NOISE * math.sqrt(length))
         if math.sqrt(moved) <= least and abs(scale - before) <= least:
@@ -180,17 +187,30 @@ def _floor(
 
 @kernel
 def _median_size(
-    lines: FloatArray, sizes: FloatArray, pairs: FloatArray, spare: FloatArray, n: int, plain: bool
+    kernel_weights: Optional[FloatArray],
+    lines: FloatArray,
+    sizes: FloatArray,
+    pairs: FloatArray,
+    spare: FloatArray,
+    n: int,
+    plain: bool,
 ) -> float:
     """Median of the residuals' sizes, weighted by the kernel, whose root they are without."""
+    if kernel_weights is None:
+        return _plain_median_size(lines, sizes, n)
     if plain:
-        for row in range(n):
-            sizes[row] = abs(lines[RESIDUALS, row])
-        return median(sizes, n)
+        return _plain_median_size(lines, sizes, n)
     for row in range(n):
         pairs[0, row] = abs(lines[RESIDUALS, row]) / lines[ROOT_KERNEL, row]
         pairs[1, row] = lines[KERNEL, row]
     return selected_weighted_median(pairs, spare, n)
+
+
+@kernel
+def _plain_median_size(lines: FloatArray, sizes: FloatArray, n: int) -> float:
+    for row in range(n):
+        sizes[row] = abs(lines[RESIDUALS, row])
+    return median(sizes, n)
 
 
 @kernel

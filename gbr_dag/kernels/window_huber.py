@@ -129,7 +129,7 @@ def _fit_chunk(
             shift = offsets[:-1][chunk.bins[entries]] - (before[entries] - ends[start])
             rows = np.arange(ends[stop] - ends[start]) + np.repeat(shift, count)
             gathered = data.take(rows, axis=1)
-            weights, kernel_weights = gathered[-1], np.empty(0)
+            weights, kernel_weights = gathered[-1], None
             if not is_plain:
                 kernel_weights = np.repeat(chunk.weights[entries], count)
                 weights = weights * kernel_weights
