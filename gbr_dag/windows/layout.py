@@ -83,7 +83,7 @@ class WindowLayout:
     @property
     def on_grid(self) -> bool:
         """Whether windows are merged along one axis at a time: O(cells sum(2 w + 1)) against O(occupied pairs)."""
-        if not self.is_separable or not self.axes:
+        if not self.is_separable or not self.axes or not self.n_bins:
             return False
         merges = self.n_cells * sum(axis.mean_length for axis in self.axes)
         return merges <= _PAIR_COST * self.n_bins * self.neighbours_expected
