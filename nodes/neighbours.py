@@ -12,7 +12,7 @@ from gbr_dag.windows.axes import occupied_positions, window_axis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension
 from gbr_dag.windows.stacks import stacked_windows
-from gbr_dag.windows.sums import window_sums
+from gbr_dag.windows.sums import window_counts
 
 
 def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Sequence[str]) -> WindowLayout:
@@ -43,8 +43,7 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
 
 def neighbour_counts(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
-    both = np.stack([np.ones(len(entries)), entries], axis=1)
-    return window_sums(window_layout, both).astype(np.int64)
+    return window_counts(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
 
 
 def n_neighbors_used(neighbour_counts: IntArray) -> IntArray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gbr_dag.kernels.window_merging import AxisNeighbours, WindowMerging
 from gbr_dag.tables import Factors
-from gbr_dag.windows.axes import WindowAxis, neighbour_runs
+from gbr_dag.windows.axes import WindowAxis, positions_reached
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.pairs import neighbour_chunks
 
@@ -42,4 +42,4 @@ def merged_windows(factors: Factors, layout: WindowLayout, power: int, threads: 
 
 
 def _axis_neighbours(axis: WindowAxis, power: int) -> AxisNeighbours:
-    return AxisNeighbours(axis.starts, axis.neighbours, axis.weights**power, neighbour_runs(axis))
+    return AxisNeighbours(axis.starts, axis.neighbours, axis.weights**power, positions_reached(axis) if axis.is_plain else None)
