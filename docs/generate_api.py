@@ -25,10 +25,10 @@ import gbr_dag  # noqa: E402
 PAGE = ROOT / "docs" / "api.md"
 
 GROUPS = {
-    "Fitting": ("gbr_dag.drivers.fitting", "gbr_dag.drivers.predictions"),
+    "Fitting": ("gbr_dag.drivers.fitting", "gbr_dag.drivers.window_fitting", "gbr_dag.drivers.predictions"),
     "Options of the fitters": ("gbr_dag.options",),
     "Results": ("gbr_dag.drivers.metadata", "gbr_dag.tables", "gbr_dag.drivers.explanation"),
-    "Drivers": ("gbr_dag.drivers.groupby", "gbr_dag.drivers.comparison"),
+    "Drivers": ("gbr_dag.drivers.groupby", "gbr_dag.drivers.sliding_window", "gbr_dag.drivers.comparison"),
     "Doors of existing scripts": ("gbr_dag.drivers.script_regressor", "gbr_dag.drivers.dfextensions"),
     "Graph": ("gbr_dag.graph",),
     "Data": ("gbr_dag.datasets",),
@@ -107,7 +107,7 @@ def _class(name: str, cls: Any) -> Iterator[str]:
         for member in cls.__members__.values():
             yield f"| {member.value} | `{member.name}` | {gbr_dag.explain_status(member)} |"
         yield ""
-    for method, value in vars(cls).items():
+    for method, value in _members(cls).items():
         if method.startswith("_"):
             continue
         if isinstance(value, property):
@@ -127,12 +127,29 @@ def _method(name: str, method: str, function: Any) -> Iterator[str]:
         yield from _function(f"{name}.{method}", function, "####")
 
 
+def _parts(cls: Any) -> list[Any]:
+    """The class and those bases of it that have no heading of their own."""
+    public = {getattr(gbr_dag, name) for name in gbr_dag.__all__}
+    return [
+        base for base in cls.__mro__ if base is cls or (base.__module__.startswith("gbr_dag") and base not in public)
+    ]
+
+
+def _members(cls: Any) -> dict[str, Any]:
+    """What stands in the class and in these bases, the class's own first."""
+    found: dict[str, Any] = {}
+    for part in _parts(cls):
+        found.update({name: value for name, value in vars(part).items() if name not in found})
+    return found
+
+
 def _constructor(cls: Any) -> Optional[list[str]]:
     """Arguments as they are written; None for what users do not make themselves."""
-    made = vars(cls).get("__init__")
+    for part in _parts(cls):
+        body = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
+        if any(isinstance(node, ast.FunctionDef) and node.name == "__init__" for node in ast.walk(body)):
+            return _arguments(vars(part)["__init__"])
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    if any(isinstance(node, ast.FunctionDef) and node.name == "__init__" for node in ast.walk(body)):
-        return _arguments(made)
     if "__dataclass_fields__" not in vars(cls):
         return None
     fields = [node for node in ast.iter_child_nodes(body) if isinstance(node, ast.AnnAssign)]
@@ -272,8 +289,8 @@ def _link(name: str, owner: str = "") -> str:
 
 
 def _anchor(cls: Any, method: str) -> str:
-    """Where the method's heading is: at the class that defines it."""
-    defining = next((base for base in cls.__mro__ if method in vars(base)), cls)
+    """Where the method's heading is: at the class that defines it, or that shows it for a base without heading."""
+    defining = cls if method in _members(cls) else next((base for base in cls.__mro__ if method in vars(base)), cls)
     return f"{defining.__name__}{method}".lower()
 
 

@@ -17,7 +17,7 @@ from gbr_dag.drivers.leaves import Layout
 from gbr_dag.drivers.pairs import Place, entry, first_pair, largest_uncounted, pairs_of
 from gbr_dag.errors import InputError, UnknownNameError
 from gbr_dag.graph.checks import checked_values, unknown
-from gbr_dag.naming import fit_columns
+from gbr_dag.naming import column_word, fit_columns
 
 if TYPE_CHECKING:
     from gbr_dag.graph import Driver
@@ -162,9 +162,13 @@ def compared(
     configs: tuple[Mapping[str, str], Mapping[str, str]],
     outputs: Sequence[str],
     inputs: Mapping[str, Any],
+    checked: Mapping[str, Any],
     tolerance: float,
 ) -> Comparison:
-    """Run both configurations of what ``configured`` makes, and compare the nodes that both ran, in order."""
+    """Run both configurations of what ``configured`` makes, and compare the nodes that both ran, in order.
+
+    ``inputs`` are the caller's, ``checked`` what the graph takes.
+    """
     drivers = [configured(config) for config in configs]
     given = [inputs_for(config["fitter"], config["engine"], inputs) for config in configs]
     plans = [driver.plan(outputs, own) for driver, own in zip(drivers, given)]
@@ -178,11 +182,11 @@ def compared(
     }
     wanted = dict.fromkeys([*common, "bin_table", "bin_map"])
     sides = (drivers[0].execute(wanted, given[0]), drivers[1].execute(common, given[1]))
-    place = Place(inputs, sides[0]["bin_table"].keys, sides[0]["bin_map"].row_bin)
+    place = Place(checked, sides[0]["bin_table"].keys, sides[0]["bin_map"].row_bin)
     agreement = None
     if "coefficients" in common:
         witness = configured({**configs[0], "engine": "numpy", "fitter": "ols"})
-        factors = witness.execute(["bin_factors"], inputs_for("ols", "numpy", inputs))["bin_factors"]
+        factors = witness.execute(["window_factors"], inputs_for("ols", "numpy", inputs))["window_factors"]
         agreement = agreement_of(sides, factors, place.row_bin, tolerance)
     found = _differences(plans[0].graph, common, sides, place, agreement, tolerance, omitted)
     seen = tuple(node for node in common if node not in omitted)
@@ -219,17 +223,19 @@ def _differences(
 
 
 def _layout(inputs: Mapping[str, Any], n_bins: int) -> Layout:
-    targets = inputs.get("targets", ())
+    targets, of_windows = inputs.get("targets", ()), "window" in inputs
+    predictors = inputs.get("predictors", ())
     columns = {
         column.name: (column.source, (i, *column.place))
         for i, target in enumerate(targets)
         for column in fit_columns(
             target,
-            inputs["predictors"],
+            [column_word(name) for name in predictors] if of_windows else predictors,
             inputs["diagnostics"],
             intercept=inputs["intercept"],
             suffix=inputs["suffix"],
-            rejecting=True,
+            rejecting=not of_windows,
+            count="n_fitted" if of_windows else "n_used",
         )
     }
     return Layout(len(inputs["frame"]), n_bins, len(targets), columns)

@@ -168,6 +168,9 @@ def explain(
     """
     record = fit_metadata(table)
     inputs = record["inputs"]
+    if "window" in inputs:
+        message = "table is one of windows, whose rows explain does not know yet; give the table of fit_groups"
+        raise InputError(message)
     place = group_place(table, inputs["by"], key)
     group = {name: table[name].iloc[place] for name in inputs["by"]}
     columns = _table_columns(record)

@@ -166,7 +166,8 @@ class FitDriver(Driver):
         names = checked_outputs(self._graph, outputs)
         completed, _ = self._completed(names, inputs, None)
         configs = checked_configs(self._graph.config, left, right)
-        return compared(configured, configs, names, completed, checked_tolerance(tolerance))
+        given = checked_values("inputs", inputs)
+        return compared(configured, configs, names, given, completed, checked_tolerance(tolerance))
 
     def report(self) -> pd.DataFrame:
         """Steps of the last run; see :meth:`gbr_dag.Driver.report`. Diagnostics not asked for do not show."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.group_fits.records import GroupFits
+from gbr_dag.nodes.window_errors import KernelSpread
 from gbr_dag.tables import Coefficients, Factors, TargetBlock
 
 QUANTITIES = {
@@ -28,7 +29,7 @@ QUANTITIES = {
         for name in ("sse", "syy", "constant", "unit_covariance", "count", "rank", "conditioning", "scale", "flags")
     },
     **{f"rejections.{name}": name for name in ("n_refits", "n_rejected")},
-    **{name: name for name in ("rms", "error_scale", "mad", "r_squared", "condition", "chi2", "covariance")},
+    **{name: name for name in ("rms", "rmse", "error_scale", "mad", "r_squared", "condition", "chi2", "covariance")},
     **{name: name for name in ("row_prediction", "row_prediction_error", "residual", "pull")},
 }
 """What the arrays of the nodes hold that have targets on their second axis, in the words of the table's columns."""
@@ -39,9 +40,9 @@ _ORDINAL = {"bin_coordinates.codes", "cell_ids.ids", "bin_table.cells"}
 _PRIVATE = {"bin_coordinates.spans", "cell_ids.span", "coefficients.block_of"}
 """How an engine arranges its work: upper bounds of cell numbers; blocks, over which the other fields are spread."""
 
-_OWN = (Factors, GroupFits)
-"""What is an engine's own affair, as how a factor splits means into hi and lo: the coefficients show whether it is
-right."""
+_OWN = (Factors, GroupFits, KernelSpread)
+"""What is an engine's own affair, as how a factor splits means into hi and lo, or which targets share a spread: the
+coefficients, and their errors, show whether it is right."""
 
 ONE_SIDED = {"scale", "flags", "n_refits", "n_rejected"}
 """What some fitters tell and others do not."""

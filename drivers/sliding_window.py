@@ -69,6 +69,14 @@ class SlidingWindowDriver(FitDriver):
     -----
     ``execute``, ``plan`` and ``draw`` take as inputs the arguments of :func:`fit_windows`; what is not given has the
     default that stands there. What is not asked for is not computed for the table.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> driver = gbr_dag.SlidingWindowDriver(engine="numpy")
+    >>> inputs = {"frame": gbr_dag.load_flights(), "by": "month", "window": {"month": 1}, "targets": "arr_delay"}
+    >>> driver.execute(["n_neighbors_used"], inputs)["n_neighbors_used"]
+    array([2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2])
     """
 
     _nodes = NODES

@@ -33,7 +33,8 @@ def table_columns(
             if values is None:
                 message = f"column {column.name!r} needs the values of {column.source!r}, which were given as None"
                 raise ValueError(message)
-            columns[column.name] = own_column(values[(slice(None), i, *column.place)], dtype)
+            place: tuple[Any, ...] = (slice(None), i, *column.place)
+            columns[column.name] = own_column(values[place], dtype)
     return columns
 
 

@@ -41,7 +41,8 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     return WindowLayout(tuple(axes), stacked, slices, n_slices, volume)
 
 
-def neighbour_counts(window_layout: WindowLayout, entries: IntArray) -> IntArray:
+@config.when_in(engine=["numba", "numpy"])
+def neighbour_counts__layout(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
     return window_counts(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
 
@@ -56,7 +57,8 @@ def n_rows_aggregated(neighbour_counts: IntArray) -> IntArray:
     return neighbour_counts[:, 1]
 
 
-def effective_window_fraction(n_neighbors_used: IntArray, window_layout: WindowLayout) -> FloatArray:
+@config.when_in(engine=["numba", "numpy"])
+def effective_window_fraction__layout(n_neighbors_used: IntArray, window_layout: WindowLayout) -> FloatArray:
     """Occupied bins in the window over the bins of a whole window, prod(2 w + 1), (n_bins,)."""
     return n_neighbors_used / window_layout.volume
 

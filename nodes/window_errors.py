@@ -10,9 +10,12 @@ from typing import Optional
 
 import numpy as np
 
-from gbr_dag.tables import Coefficients, Factors, FloatArray, record_width
+from gbr_dag.graph.backend import config
+from gbr_dag.tables import BoolArray, Coefficients, Factors, FloatArray, record_width
 from gbr_dag.triangles import inverse_of, triangle_of
+from gbr_dag.windows import obvious_fits
 from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.obvious_fits import GatheredRows
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class KernelSpread:
     student: Optional[FloatArray]
 
 
-def kernel_spread(
+@config.when_in(engine=["numba", "numpy"])
+def kernel_spread__factors(
     coefficients: Coefficients,
     window_layout: WindowLayout,
     reduced_factors: tuple[Factors, ...],
@@ -57,6 +61,16 @@ def kernel_spread(
     covariances, freedoms, students = zip(*parts)
     student = None if cubed_kernel_factors is None else np.stack(students, axis=1)
     return KernelSpread(np.stack(covariances, axis=1), np.stack(freedoms, axis=1), student)
+
+
+@config.when(engine="reference")
+def kernel_spread__reference(coefficients: Coefficients, gathered_rows: GatheredRows) -> Optional[KernelSpread]:
+    """What kernel weights make of the errors, from the rows of every window; None where all kernel weights are 1."""
+    if obvious_fits.without_kernel(gathered_rows):
+        return None
+    fitted = coefficients.of_targets(coefficients.fitted)
+    spread = obvious_fits.obvious_spread(gathered_rows, fitted)
+    return KernelSpread(spread.unit_covariance, spread.freedom, spread.student)
 
 
 def residual_freedom(coefficients: Coefficients, kernel_spread: Optional[KernelSpread]) -> FloatArray:
@@ -111,7 +125,7 @@ def _unit_covariance(coefficients: Coefficients, kernel_spread: Optional[KernelS
 
 
 def _spread(
-    factors: Factors, squared: Factors, cubed: Optional[Factors], aliased: FloatArray
+    factors: Factors, squared: Factors, cubed: Optional[Factors], aliased: BoolArray
 ) -> tuple[FloatArray, FloatArray, Optional[FloatArray]]:
     """B M B, sum k - tr BM and nu of one block."""
     p = factors.n_predictors

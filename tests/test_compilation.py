@@ -14,9 +14,10 @@ import numba
 import pandas as pd
 import pytest
 
+import gbr_dag
 from gbr_dag import compilation
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers import groupby
+from gbr_dag.drivers import fit_driver
 from gbr_dag.graph import progress
 
 pty = pytest.importorskip("pty", reason="needs terminals of POSIX")
@@ -35,6 +36,7 @@ for predictors in ([], [], ["x"]):
 
 TINY = """
 import sys, numba, threading
+import gbr_dag
 from gbr_dag.compilation import announced_compilation
 def compiled(module="gbr_dag.somewhere"):
     def one_more(x):
@@ -202,10 +204,10 @@ def test_without_stderr(monkeypatch):
 
 def test_the_driver_asks_for_it(monkeypatch):
     asked = []
-    monkeypatch.setattr(groupby, "announced_compilation", lambda progress: asked.append(progress) or io.StringIO())
+    monkeypatch.setattr(fit_driver, "announced_compilation", lambda progress: asked.append(progress) or io.StringIO())
     frame = pd.DataFrame({"g": [1, 1], "y": [1.0, 2.0]})
     for engine in ("numpy", "numba"):
         for wanted in (False, None):
-            driver = groupby.GroupByDriver(engine=engine, progress=wanted)
+            driver = gbr_dag.GroupByDriver(engine=engine, progress=wanted)
             driver.execute(["entries"], {"frame": frame, "by": "g", "targets": "y"})
     assert asked == [False, None]

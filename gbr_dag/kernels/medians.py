@@ -19,7 +19,7 @@ _HUGE = 8.9e307
 """Above it the sum of two values may overflow."""
 
 _TIE = 4.0 * np.finfo(np.float64).eps
-"""Cumulative weights this close to half of the total, relative to it, are at half: rounding must not hide a tie."""
+"""Twice the distance of cumulative weights from a share of the total, relative to it, that rounding may make."""
 
 
 @kernel
@@ -134,19 +134,28 @@ def _heap_sort(values: FloatArray) -> None:
 @kernel
 def weighted_median(ordered: FloatArray, n: int) -> float:
     """Weighted median of the first ``n`` columns (value, positive weight), sorted by value; NaN for none."""
+    return weighted_quantile(ordered, n, 0.5)
+
+
+@kernel
+def weighted_quantile(ordered: FloatArray, n: int, share: float) -> float:
+    """Smallest of the first ``n`` values at which the cumulative weight passes a share of the total; NaN for none.
+
+    The midpoint to the next one where it is at that share. Columns are (value, positive weight), sorted by value.
+    """
     total, rest = 0.0, 0.0
     for i in range(n):
         total, rest = _compensated_sum(total, rest, ordered[1, i])
-    lower, at_half = np.nan, False
+    lower, at_share = np.nan, False
     cumulative, rest = 0.0, 0.0
     for i in range(n):
         cumulative, rest = _compensated_sum(cumulative, rest, ordered[1, i])
-        beyond = cumulative - (total - cumulative)
-        if not at_half and beyond >= -_TIE * total:
-            lower, at_half = ordered[0, i], True
+        beyond = 2.0 * ((1.0 - share) * cumulative - share * (total - cumulative))
+        if not at_share and beyond >= -_TIE * total:
+            lower, at_share = ordered[0, i], True
         if beyond > _TIE * total:
             return _midpoint(lower, ordered[0, i])
-    return np.nan
+    return lower
 
 
 @kernel

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.errors import InvalidWindowSpec
+from gbr_dag.windows.layout import own_weights
 from gbr_dag.windows.specification import WindowDimension, family_weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,6 +55,8 @@ def window_rows(
     ------
     InvalidWindowSpec
         If a boundary does not fit the range of the bins.
+    InputError
+        If a kernel of the user's own gives no finite weight of at least 0.
     """
     names = [dimension.name for dimension in window]
     others = [name for name in keys if name not in names]
@@ -61,6 +64,7 @@ def window_rows(
     groups = [tuple(row) for row in keys[others].itertuples(index=False)] if others else [()] * len(keys)
     bin_at = {(*place, group): i for i, (*place, group) in enumerate(zip(*coordinates, groups))}
     ranges = [(min(values), max(values)) for values in coordinates] if len(keys) else []
+    weight_at: dict[tuple[int, ...], float] = {}
     found = []
     for *centre, group in zip(*coordinates, groups):
         weights: dict[int, float] = {}
@@ -68,8 +72,10 @@ def window_rows(
         for steps in itertools.product(*axes):
             neighbour = bin_at.get((*(place for _, place in steps), group))
             if neighbour is not None:
-                weight = _weight(window, [offset for offset, _ in steps])
-                weights[neighbour] = weights.get(neighbour, 0.0) + weight
+                offsets_here = tuple(offset for offset, _ in steps)
+                if offsets_here not in weight_at:
+                    weight_at[offsets_here] = _weight(window, offsets_here)
+                weights[neighbour] = weights.get(neighbour, 0.0) + weight_at[offsets_here]
         found.append({neighbour: weight for neighbour, weight in sorted(weights.items()) if weight > 0.0})
     of_bin = [rows[start:stop].astype(np.int64) for start, stop in zip(offsets[:-1], offsets[1:])]
     nothing = np.empty(0, dtype=np.int64)
@@ -85,6 +91,9 @@ def window_rows(
 
 def _reached(dimension: WindowDimension, centre: int, bounds: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """Offsets of the window along one dimension with the coordinate that each leads to."""
+    if dimension.size == 0:
+        yield 0, centre
+        return
     low, high = bounds
     n, size = high - low + 1, dimension.size
     period = n if dimension.period is None else dimension.period
@@ -115,6 +124,6 @@ def _weight(window: Sequence[WindowDimension], offsets: Sequence[int]) -> float:
     for kernel, members in kernels.items():
         places = np.array([[offset for offset, _ in members]])
         widths = [width for _, width in members]
-        values = kernel(places, np.array(widths)) if callable(kernel) else family_weights(kernel, places, widths)
+        values = own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)
         weight *= float(values[0])
     return weight

@@ -66,7 +66,8 @@ def _levels(layout: WindowLayout) -> list[IntArray]:
 
 def _neighbours(layout: WindowLayout, levels: list[IntArray], start: int, stop: int) -> Neighbours:
     centres = np.arange(stop - start)
-    nodes, weights = layout.slices[start:stop], np.ones(stop - start)
+    nodes = layout.slices[start:stop]
+    weights: FloatArray = np.ones(stop - start)
     offsets = np.empty((0, stop - start), dtype=np.int64)
     for axis, ranks, keys in zip(layout.axes, layout.ranks, levels):
         place = ranks[start:stop][centres]
@@ -93,7 +94,7 @@ def _each_once(
     """One entry a neighbour, the weights of its images summed; none of weight 0."""
     if any(axis.joined and axis.dimension.boundary == "mirror" for axis in layout.axes):
         keys, inverse = np.unique(centres * layout.n_bins + bins, return_inverse=True)
-        weights = np.bincount(inverse.reshape(-1), weights=weights, minlength=len(keys))
+        weights = np.bincount(inverse.reshape(-1), weights=weights, minlength=len(keys)).astype(np.float64)
         centres, bins = keys // layout.n_bins, keys % layout.n_bins
     kept = weights > 0.0
     return centres[kept], bins[kept], weights[kept]

@@ -215,3 +215,9 @@ def test_keys_of_every_kind_find_their_rows(keys, key):
     assert rows[["weight", "weight_"]].iloc[0].tolist() == [2.0, 1.0]
     np.testing.assert_allclose(rows["y_fitted"], 3.5, rtol=1e-12)
     np.testing.assert_allclose(rows["y_leverage"], 0.5, rtol=1e-12)
+
+
+def test_tables_of_windows_are_refused():
+    table = gbr_dag.fit_windows(gbr_dag.load_flights(), "month", {"month": 1}, "arr_delay", engine="numpy", statistics=())
+    with pytest.raises(gbr_dag.InputError, match="table is one of windows"):
+        gbr_dag.explain(table, 3)
