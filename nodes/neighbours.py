@@ -12,7 +12,7 @@ from gbr_dag.windows.axes import occupied_positions, window_axis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension
 from gbr_dag.windows.stacks import stacked_windows
-from gbr_dag.windows.sums import window_counts
+from gbr_dag.windows.sums import window_sums
 
 
 def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Sequence[str]) -> WindowLayout:
@@ -44,7 +44,7 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
 @config.when_in(engine=["numba", "numpy"])
 def neighbour_counts__layout(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
-    return window_counts(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
+    return window_sums(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
 
 
 def n_neighbors_used(neighbour_counts: IntArray) -> IntArray:

@@ -127,9 +127,7 @@ def _find(
 
 
 @kernel
-def _bin_of(
-    bin_at: npt.NDArray[Any], shape: IntArray, positions: IntArray, sizes: IntArray, s: int, cell: int
-) -> int:
+def _bin_of(bin_at: npt.NDArray[Any], shape: IntArray, positions: IntArray, sizes: IntArray, s: int, cell: int) -> int:
     """Bin at a cell of a box of positions."""
     place, stride, last = 0, 1, len(positions)
     for axis in range(len(shape) - 1, -1, -1):

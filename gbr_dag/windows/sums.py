@@ -14,7 +14,7 @@ from gbr_dag.windows.pairs import neighbour_chunks
 IntArray = npt.NDArray[np.int64]
 
 
-def window_counts(layout: WindowLayout, values: IntArray) -> IntArray:
+def window_sums(layout: WindowLayout, values: IntArray) -> IntArray:
     """Sums over each bin's neighbours of whole numbers ``values`` (n_bins, m), (n_bins, m); every neighbour counts once.
 
     Cost O(cells m) on a grid, whatever the window's size: differences of running sums, which are exact here. O(pairs m)

@@ -76,9 +76,7 @@ def _sides(layout: WindowLayout) -> list[int]:
     lengths = [axis.mean_length for axis in layout.axes]
 
     def cells(scale: float) -> float:
-        return math.prod(
-            min(axis.n_positions, scale * length + length) for axis, length in zip(layout.axes, lengths)
-        )
+        return math.prod(min(axis.n_positions, scale * length + length) for axis, length in zip(layout.axes, lengths))
 
     scale = 1.0
     while cells(1.25 * scale) <= _CELLS and any(
