@@ -41,8 +41,8 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     return WindowLayout(tuple(axes), stacked, slices, n_slices, volume)
 
 
-@config.when_in(engine=["numba", "numpy"])
-def neighbour_counts__layout(window_layout: WindowLayout, entries: IntArray) -> IntArray:
+@config.when(engine="numpy")
+def neighbour_counts__numpy(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
     return window_sums(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
 

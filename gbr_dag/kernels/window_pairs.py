@@ -1,4 +1,4 @@
-"""Neighbours of bins looked up in a tree of the occupied ones: slice, position along the first axis, the second, ...."""
+"""Neighbours of bins looked up in the tree of occupied ones: slice, position along the first axis, the second, ..."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def find_neighbours(
     that at the sum of its ``places`` over the axes.
     """
     n_axes = ranks.shape[0]
-    node, stop, entry, end = np.empty((4, n_axes), np.int64)
-    image, images, current = np.empty((3, n_axes), np.int64)
-    partial = np.ones(n_axes + 1)
-    n = 0
+    n_axes, n = ranks.shape[0], 0
+    node, stop, entry, end, image, images, current = np.empty((7, n_axes), np.int64)
+    # of the way down the tree so far: the weight, the place among joint weights, whether there are several images
+    weight_to, place_to, several_to = np.ones(n_axes), np.zeros(n_axes, np.int64), np.zeros(n_axes, np.bool_)
     found_starts[0] = 0
     for centre in range(first, last):
         d, parent, entering = 0, slices[centre], True
@@ -54,34 +54,42 @@ def find_neighbours(
                 place = children_at[d] + parent
                 low, stop[d] = positions_at[d] + children[place], positions_at[d] + children[place + 1]
                 node[d] = _first_from(positions, low, stop[d], neighbours[entry[d]])
-            e, k = entry[d], node[d]
-            while e < end[d] and k < stop[d] and positions[k] != neighbours[e]:
-                if positions[k] < neighbours[e]:
-                    k += 1
-                else:
-                    e += 1
+            e, k, last_e, last_k = entry[d], node[d], end[d], stop[d]
+            weight, joint_place, several = weight_to[d], place_to[d], several_to[d]
             entering = False
-            if e == end[d] or k == stop[d]:
+            while e < last_e and k < last_k:
+                if positions[k] != neighbours[e]:
+                    if positions[k] < neighbours[e]:
+                        k += 1
+                    else:
+                        e += 1
+                    continue
+                image[d], images[d] = e, e + 1
+                while images[d] < last_e and neighbours[images[d]] == positions[k]:
+                    images[d] += 1
+                if d < n_axes - 1:
+                    entering = True
+                    break
+                product = weight * weights[e]
+                if joint.size > 0:
+                    product *= joint[joint_place + places[e]]
+                    if several or images[d] > e + 1:
+                        product = _joint_weight(image, images, current, weights, places, joint)
+                if product > 0.0:
+                    if n == found_bins.size:
+                        return centre - first
+                    found_bins[n], found_weights[n] = bin_of_leaf[k - positions_at[d]], product
+                    n += 1
+                e, k = images[d], k + 1
+            if entering:
+                entry[d], node[d], parent = images[d], k + 1, k - positions_at[d]
+                weight_to[d + 1] = weight * weights[e]
+                several_to[d + 1] = several or images[d] > e + 1
+                if joint.size > 0:
+                    place_to[d + 1] = joint_place + places[e]
+                d += 1
+            else:
                 d -= 1
-                continue
-            image[d] = e
-            while e < end[d] and neighbours[e] == positions[k]:
-                e += 1
-            images[d] = e
-            entry[d], node[d] = e, k + 1
-            partial[d + 1] = partial[d] * weights[image[d]]
-            parent = k - positions_at[d]
-            if d < n_axes - 1:
-                d, entering = d + 1, True
-                continue
-            weight = partial[n_axes]
-            if joint.size > 0:
-                weight = _joint_weight(image, images, current, weights, places, joint)
-            if weight > 0.0:
-                if n == found_bins.size:
-                    return centre - first
-                found_bins[n], found_weights[n] = bin_of_leaf[parent], weight
-                n += 1
         found_starts[centre - first + 1] = n
     return last - first
 

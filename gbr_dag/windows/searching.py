@@ -59,6 +59,14 @@ class NeighbourSearch:
             start += done
 
 
+def searched_neighbours(layout: WindowLayout) -> Iterator[Neighbours]:
+    """Neighbours of all bins, some bins at a time, in the order of the bins; what it gave is overwritten as it goes on.
+
+    As :func:`gbr_dag.windows.pairs.neighbour_chunks`, some ten times as fast. The layout must have an axis.
+    """
+    return NeighbourSearch(layout).chunks(0, layout.n_bins)
+
+
 def _begins(parts: list[IntArray]) -> IntArray:
     return np.cumsum([0, *(len(part) for part in parts)][:-1])
 

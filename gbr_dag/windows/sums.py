@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.windows.axes import WindowAxis, positions_reached
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.pairs import Neighbours, neighbour_chunks
 
 IntArray = npt.NDArray[np.int64]
 
 
-def window_sums(layout: WindowLayout, values: IntArray) -> IntArray:
-    """Sums over each bin's neighbours of whole numbers ``values`` (n_bins, m), (n_bins, m); every neighbour counts once.
+Search = Callable[[WindowLayout], Iterable[Neighbours]]
+
+
+def window_sums(layout: WindowLayout, values: IntArray, search: Search = neighbour_chunks) -> IntArray:
+    """Sums over each bin's neighbours of whole numbers (n_bins, m), (n_bins, m); every neighbour counts once.
 
     Cost O(cells m) on a grid, whatever the window's size: differences of running sums, which are exact here. O(pairs m)
-    otherwise.
+    otherwise, the pairs found by ``search``.
     """
     if not layout.axes:
         return values.astype(np.int64)
     result = np.empty(values.shape, dtype=np.int64)
     if not layout.on_grid:
-        for chunk in neighbour_chunks(layout):
-            result[chunk.start : chunk.stop] = _segment_sums(values[chunk.bins], chunk.starts)
+        for found in search(layout):
+            result[found.start : found.stop] = _segment_sums(values[found.bins], found.starts)
         return result
     size, m = math.prod(layout.shape), values.shape[1]
     for first, last, bins, cells in layout.slice_batches():
