@@ -166,8 +166,8 @@ def any_size_source(called: str, digest: str) -> str:
         "add": lambda row, weight, extra: [f"merge_scaled(r, {row}, {weight}, {extra}, centred, z, p, k)"],
     }
     head = _HEAD.format(columns="any number of columns", called=called, digest=digest)
-    imports = "import numpy as np\n\nfrom gbr_dag.kernels.jit import kernel\nfrom gbr_dag.kernels.records import merge_scaled\n"
-    return "\n\n".join([f"{head}\n{imports}", *_loops(steps)])
+    imports = ["import numpy as np\n", *(f"from gbr_dag.kernels.{name}" for name in _IMPORTED), ""]
+    return "\n\n".join(["\n".join([head, *imports]), *_loops(steps)])
 
 
 def _loops(steps: _Steps) -> Iterator[str]:
@@ -199,11 +199,8 @@ def _addition(names: Names, row: str, weight: str, extra: str) -> list[str]:
 
 def _scaled_copy(names: Names) -> Iterator[str]:
     """The first record of a window: the means' low parts come along."""
-    scaled = [
-        1,
-        *(_place(names.pivot(i)) for i in range(names.p)),
-        *(_place(names.residual(j)) for j in range(names.t)),
-    ]
+    of_weights = [*(names.pivot(i) for i in range(names.p)), *(names.residual(j) for j in range(names.t))]
+    scaled = [1, *(_place(number) for number in of_weights)]
     for place in range(1, names.width):
         yield f"r[{place}] = {'a * ' if place in scaled else ''}o[{place}]"
 
