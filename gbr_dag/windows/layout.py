@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.errors import InputError
+from gbr_dag.graph.sizes import readable_bytes
 from gbr_dag.windows.axes import WindowAxis
 from gbr_dag.windows.specification import family_weights
 
@@ -24,7 +25,7 @@ _COST_OF_A_SEARCH = 1.4
 _MERGES_OF_A_RUN = 3.0
 """Runs of neighbours of weight 1 take so many merges a cell, whatever their length."""
 
-_CELLS_AT_A_TIME = 1 << 20
+_CELLS_AT_A_TIME = 1 << 17
 """Slices of the grid are gone through together up to so many cells."""
 
 
@@ -113,6 +114,24 @@ class WindowLayout:
             below //= axis.n_positions
         return self.n_bins * (_COST_OF_A_PAIR * self.neighbours_expected + _COST_OF_A_SEARCH * searches)
 
+    def described(self, record_bytes: int) -> str:
+        """How windows are gone through and why, and what memory records of so many bytes take on the way."""
+        if not self.axes:
+            return "no dimension has a window: every bin is its own"
+        if not self.is_separable:
+            return "neighbour by neighbour: the kernel is no product of one factor a dimension"
+        share = f"{100.0 * self.n_bins / max(self.n_cells, 1):.3g} % of {self.n_cells:,} cells are occupied"
+        if not self.on_grid:
+            return f"neighbour by neighbour: {share}"
+        names = ", ".join(axis.dimension.name for axis in self.axes)
+        at_once = self._slices_at_a_time * math.prod(self.shape) * record_bytes
+        memory = readable_bytes(at_once if len(self.axes) > 1 else 0)
+        return f"along {names} one after the other on a grid: {share}, {memory} at a time"
+
+    @property
+    def _slices_at_a_time(self) -> int:
+        return max(1, min(self.n_slices, _CELLS_AT_A_TIME // max(math.prod(self.shape), 1)))
+
     def cells(self) -> IntArray:
         """Cell of every bin on the grids of all slices, row-major with the slice first, (n_bins,)."""
         cells = self.slices
@@ -122,7 +141,7 @@ class WindowLayout:
 
     def slice_ranges(self) -> Iterator[tuple[int, int]]:
         """Ranges of slices whose grids are gone through together."""
-        step = max(1, _CELLS_AT_A_TIME // max(math.prod(self.shape), 1))
+        step = self._slices_at_a_time
         for first in range(0, self.n_slices, step):
             yield first, min(first + step, self.n_slices)
 

@@ -60,5 +60,6 @@ def _counts_along(grid: IntArray, place: int, axis: WindowAxis) -> IntArray:
     turns[place] = n
     total = np.take(sums, [n], axis=place)
     begins, ends = positions_reached(axis)
-    counts = np.take(sums, ends % n, axis=place) - np.take(sums, begins % n, axis=place)
-    return counts + (ends // n - begins // n).reshape(turns) * total
+    counts: IntArray = np.take(sums, ends % n, axis=place) - np.take(sums, begins % n, axis=place)
+    counts += (ends // n - begins // n).reshape(turns) * total
+    return counts
