@@ -87,7 +87,8 @@ def merge_runs(
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
         for centre in range(start, min(start + piece, n)):
-            if begins[centre] >= middle:
+            turned = begins[centre] >= middle
+            if turned:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
                 |nothing|
                 |write tails[rest]|
@@ -114,7 +115,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if not turned:
                 |add tails[begins[centre]-bottom] 1.0 own|
             |write result[place]|
 '''

@@ -43,7 +43,7 @@ def neighbour_chunks(layout: WindowLayout, most: int = _PAIRS_AT_A_TIME) -> Iter
     """Neighbours of all bins, some bins at a time, in the order of the bins; cost O(pairs log(n_bins))."""
     levels = neighbour_tree(layout)
     per_centre = layout.neighbours_expected * max([axis.mean_length for axis in layout.axes], default=1.0)
-    step = max(1, int(most / per_centre))
+    step = max(1, int(most / max(per_centre, 1.0)))
     for start in range(0, layout.n_bins, step):
         yield _neighbours(layout, levels, start, min(start + step, layout.n_bins))
 

@@ -73,7 +73,8 @@ def merge_runs(
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
         for centre in range(start, min(start + piece, n)):
-            if begins[centre] >= middle:
+            turned = begins[centre] >= middle
+            if turned:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
                 r[:] = 0.0
                 tails[rest][: own + 1] = r
@@ -100,7 +101,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if not turned:
                 merge_scaled(r, tails[begins[centre]-bottom], 1.0, own, centred, z, p, k)
             result[place][: own + 1] = r
 

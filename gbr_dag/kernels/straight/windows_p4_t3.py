@@ -565,7 +565,8 @@ def merge_runs(
         start = unit % pieces * piece
         bottom = middle = top = begins[start]
         for centre in range(start, min(start + piece, n)):
-            if begins[centre] >= middle:
+            turned = begins[centre] >= middle
+            if turned:
                 bottom, middle, top = begins[centre], ends[centre], ends[centre]
                 r0 = 0.0
                 r1 = 0.0
@@ -1633,7 +1634,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if begins[centre] > bottom or top > middle:
+            if not turned:
                 o, a = tails[begins[centre]-bottom], 1.0
                 if o[0] != 0.0 and a != 0.0:
                     if r0 == 0.0:
