@@ -19,6 +19,11 @@ Compiled together with {called}, as of {digest}.
 
 _IMPORTED = ("jit import kernel", "records import merge_scaled")
 
+# Nanoseconds a merge, p = 2, t = 1: 22; with the record in the making in memory 39, whether it was read into numbers
+# for
+# each merge or not, and whether or not six lines were merged in turn. One reciprocal instead of two divisions in a
+# rotation was no faster either.
+#
 # Between bars stands what is done with the record in the making: |nothing| is in it, |add| a row of a table scaled by a
 # weight, whose kernel sum stands at the place given last, |read| a row, |write| one.
 #
@@ -61,7 +66,8 @@ def merge_lines(
 '''
 
 # All tails of a run up to its middle are kept, and what follows the middle is merged into one record; when a run begins
-# past the middle, its end is the next one. Three merges a cell, and nothing is ever subtracted.
+# past the middle, its end is the next one. Three merges a cell, and nothing is ever subtracted. One place for all that
+# is added compiles in half the time (p = 2, t = 1: 1.1 for 2.2 s) but takes twice as long, 118 for 58 ns a cell.
 _RUNS = '''@kernel
 def merge_runs(
     source, place_of, extra, result, wanted, inner, piece, first, last, line,

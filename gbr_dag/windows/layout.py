@@ -111,7 +111,7 @@ class WindowLayout:
         for axis in self.axes:
             searches += reached * (1.0 - (1.0 - share) ** below)
             reached *= axis.mean_length
-            below //= axis.n_positions
+            below //= max(axis.n_positions, 1)
         return self.n_bins * (_COST_OF_A_PAIR * self.neighbours_expected + _COST_OF_A_SEARCH * searches)
 
     def described(self, record_bytes: int) -> str:
