@@ -9,7 +9,7 @@ BIN := .venv/bin
 BIN39 := .venv39/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-oldest bench bench-doors bench-quick clean
+.PHONY: help demo test lint types test-oldest bench bench-windows bench-doors bench-quick clean
 
 help:
 	@echo 'make demo         set up .venv, fit the flights, draw the pictures'
@@ -18,6 +18,7 @@ help:
 	@echo 'make types        mypy on the installed wheel'
 	@echo 'make test-oldest  every test on Python 3.9'
 	@echo 'make bench        speed against peers, full sizes: writes table and picture'
+	@echo 'make bench-windows  sliding windows against peers, full sizes: prints tables, draws docs/windows_cost.png'
 	@echo 'make bench-doors  speed of the doors of existing scripts: writes benchmarks/out'
 	@echo 'make bench-quick  speed against peers and of the doors, small sizes'
 	@echo 'make clean        remove environments, builds and caches'
@@ -46,6 +47,9 @@ test-oldest: .venv39/.with-test
 bench: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --readme README.md --picture docs/peers.png
 
+bench-windows: .venv/.with-bench
+	$(BIN)/python benchmarks/bench_sliding_window.py --picture docs/windows_cost.png
+
 bench-doors: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --full
 	$(BIN)/python benchmarks/bench_groupby_regression.py
@@ -53,6 +57,7 @@ bench-doors: .venv/.with-bench
 
 bench-quick: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --quick
+	$(BIN)/python benchmarks/bench_sliding_window.py --quick
 	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --quick
 	$(BIN)/python benchmarks/bench_groupby_regression.py --quick
 	$(BIN)/python benchmarks/bench_comparison.py --scenarios quick

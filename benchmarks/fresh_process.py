@@ -86,16 +86,17 @@ def _memory(scenario: Scenario, engine: Optional[str], folder: Path) -> dict[str
     frame = pd.DataFrame({name: np.load(folder / f"{name}.npy") for name in names}, copy=False)
     gc.collect()
     CLEAR.write_text("5")
-    before = _kilobytes("VmRSS")
+    before = kilobytes("VmRSS")
     table = fitted(frame, scenario, engine)
-    after = _kilobytes("VmHWM")
+    after = kilobytes("VmHWM")
     if len(table) != scenario.groups:
         message = f"the fit has {len(table)} groups instead of {scenario.groups}"
         raise ValueError(message)
     return {"bytes": 1024 * (after - before)}
 
 
-def _kilobytes(name: str) -> int:
+def kilobytes(name: str) -> int:
+    """A figure of this process, as Linux states it."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1])
 

@@ -29,7 +29,11 @@ GROUPS = {
     "Options of the fitters": ("gbr_dag.options",),
     "Results": ("gbr_dag.drivers.metadata", "gbr_dag.tables", "gbr_dag.drivers.explanation"),
     "Drivers": ("gbr_dag.drivers.groupby", "gbr_dag.drivers.sliding_window", "gbr_dag.drivers.comparison"),
-    "Doors of existing scripts": ("gbr_dag.drivers.script_regressor", "gbr_dag.drivers.dfextensions"),
+    "Doors of existing scripts": (
+        "gbr_dag.drivers.script_regressor",
+        "gbr_dag.drivers.dfextensions",
+        "gbr_dag.drivers.script_windows",
+    ),
     "Graph": ("gbr_dag.graph",),
     "Data": ("gbr_dag.datasets",),
     "Errors and warnings": ("gbr_dag.errors",),

@@ -107,18 +107,22 @@ def checked_names(argument: str, value: Any) -> tuple[str, ...]:
 
 
 def checked_frame(
-    frame: Any, roles: Mapping[str, Sequence[str]], weights: Any = None, selection: Any = None
+    frame: Any,
+    roles: Mapping[str, Sequence[str]],
+    weights: Any = None,
+    selection: Any = None,
+    sources: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The caller's pandas frame itself, or what the call names of another frame as pandas, over the same memory.
 
     Frames of another kind are refused, and so are columns that are missing, there twice, or not numeric where they
-    must be. Weights and a selection count when they are text.
+    must be. Weights and a selection count when they are text. ``sources`` are columns that keys are made of.
     """
     known, library = column_names(frame), library_of(frame)
     if isinstance(weights, str):
         roles = {**roles, "weights": (weights,)}
     _check_names(roles, known, library)
-    compared = expression_columns(selection, known) if isinstance(selection, str) else ()
+    compared = (*sources, *(expression_columns(selection, known) if isinstance(selection, str) else ()))
     names = [name for of_role in roles.values() for name in of_role]
     working = working_frame(frame, [*names, *compared], keys=roles.get("by", ()), compared=compared)
     for argument in (*_NUMERIC, "weights"):
@@ -252,9 +256,9 @@ def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
         raise InputError(unknown(argument, value, choices, f"choices: {', '.join(sorted(choices))}"))
 
 
-def checked_entries(min_entries: Any, n_coefficients: int) -> int:
-    """An integer of at least 1; the number of coefficients from None."""
-    if min_entries is None:
+def checked_entries(min_entries: Any, n_coefficients: Optional[int]) -> int:
+    """An integer of at least 1; from None the number of coefficients, if that stands for it."""
+    if min_entries is None and n_coefficients is not None:
         return n_coefficients
     if not isinstance(min_entries, numbers.Integral) or isinstance(min_entries, bool) or min_entries < 1:
         message = f"min_entries must be an integer of at least 1, got {min_entries!r}"

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import gbr_dag
-from gbr_dag.errors import GbrDagError
+from gbr_dag.errors import GbrDagError, InputError
+from gbr_dag.graph import Driver
 
 app = typer.Typer(
     help="Fit very many small models at once, and say how each number came to be.",
@@ -52,6 +53,31 @@ Threads = Annotated[Optional[int], typer.Option(help="Most threads of the engine
 Output = Annotated[
     Optional[list[str]], typer.Option("--output", help="Outputs asked for, comma-separated or repeated.")
 ]
+Windows = Annotated[bool, typer.Option("--windows", help="Of the graph of sliding windows.")]
+Window = Annotated[
+    list[str], typer.Option("--window", help="Bins to either side, comma-separated or repeated: xBin=2,yBin=1.")
+]
+Within = Annotated[Optional[list[str]], typer.Option("--within", help="Keys of any type that take no window.")]
+Boundary = Annotated[
+    Optional[list[str]],
+    typer.Option("--boundary", help="truncate, symmetric, mirror or periodic; of one dimension: hour=periodic:24."),
+]
+Kernel = Annotated[
+    Optional[list[str]],
+    typer.Option("--kernel", help="uniform, gaussian, epanechnikov, linear or distance; of one dimension: x=gaussian."),
+]
+KernelWidth = Annotated[
+    Optional[list[str]], typer.Option("--kernel-width", help="In bins; of one dimension: xBin=1.5.")
+]
+Bin = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--bin",
+        help="Bins made of a column, repeated: xBin=x:2.0 (width), t=time:30min, xBin=x:2:0.5 (origin),"
+        " 'xBin=x:[0,1,5]' (edges) or 'xBin=x // 2'.",
+    ),
+]
+Statistics = Annotated[str, typer.Option(help="Of the targets, comma-separated: mean, q05, ...; '' for none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -118,6 +144,60 @@ def fit(
 
 
 @app.command()
+def window(
+    file: File,
+    by: By,
+    window: Window,
+    target: Target,
+    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Parquet, Feather or CSV file to write.")] = None,
+    within: Within = None,
+    on: On = None,
+    weights: Weights = None,
+    select: Select = None,
+    bins: Bin = None,
+    boundary: Boundary = None,
+    kernel: Kernel = None,
+    kernel_width: KernelWidth = None,
+    statistics: Statistics = "mean,std,median,entries",
+    diagnostics: Diagnostics = "errors,rmse,r_squared",
+    min_entries: Annotated[int, typer.Option(help="Rows that a fit needs.")] = 10,
+    fitter: Annotated[str, typer.Option(help="ols, wls (insists on weights) or huber.")] = "ols",
+    option: Option = None,
+    engine: Annotated[str, typer.Option(help="numba (compiled), numpy or reference (slow, obvious).")] = "numba",
+    threads: Threads = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Show what would run. Runs nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Fit every bin of a grid from its own rows and those of its neighbours, and write the table."""
+    from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
+    from gbr_dag.drivers.fitters import options_of_text
+    from gbr_dag.drivers.sliding_window import SlidingWindowDriver
+    from gbr_dag.drivers.summary import summary
+    from gbr_dag.drivers.window_options import window_arguments
+
+    with _errors_on_one_line(debug):
+        driver = SlidingWindowDriver(engine=engine, fitter=fitter)
+        if out is not None:
+            check_suffix(out)
+        elif not only_plan:
+            message = "-o is missing: name the file to write, or give --plan"
+            raise InputError(message)
+        inputs = _inputs(by, target, on, weights, select, diagnostics)
+        del inputs["medians"]
+        options = ([] if texts is None else texts for texts in (boundary, kernel, kernel_width, bins))
+        inputs.update(window_arguments(inputs["by"], window, *options), within=_split(within))
+        inputs.update(statistics=_split([statistics]), min_entries=min_entries, threads=threads)
+        inputs.update(fitter_options=options_of_text(fitter, option or ()), frame=read_frame(file))
+        if out is None or only_plan:
+            typer.echo(str(driver.plan(["fit_table"], inputs)))
+        else:
+            table = driver.execute(["fit_table"], inputs)["fit_table"]
+            write_frame(table, out)
+            Console().print(summary(table))
+            typer.echo(f"wrote {out}")
+
+
+@app.command()
 def plan(
     file: File,
     by: By,
@@ -147,27 +227,32 @@ def draw(
     output: Output = None,
     fitter: Fitter = "ols",
     engine: Engine = "numba",
+    windows: Windows = False,
     debug: Debug = False,
 ) -> None:
     """Draw the graph behind the outputs asked for (default: the fit table)."""
-    from gbr_dag.drivers.groupby import GroupByDriver
-
     with _errors_on_one_line(debug):
-        text = GroupByDriver(engine=engine, fitter=fitter).draw(_split(output) or ["fit_table"], out)
+        text = _driver(engine, fitter, windows=windows).draw(_split(output) or ["fit_table"], out)
         typer.echo(text if out is None else f"wrote {out}")
 
 
 @app.command()
-def outputs(engine: Engine = "numba", fitter: Fitter = "ols", debug: Debug = False) -> None:
+def outputs(engine: Engine = "numba", fitter: Fitter = "ols", windows: Windows = False, debug: Debug = False) -> None:
     """List everything that can be asked for by name."""
-    from gbr_dag.drivers.groupby import GroupByDriver
-
     with _errors_on_one_line(debug):
-        listed = GroupByDriver(engine=engine, fitter=fitter).list_outputs()
+        listed = _driver(engine, fitter, windows=windows).list_outputs()
         table = Table("output", "stage", "what it is", box=None, header_style="bold")
         for row in listed.itertuples():
             table.add_row(row.name, row.stage, row.description)
         Console().print(table)
+
+
+def _driver(engine: str, fitter: str, *, windows: bool) -> Driver:
+    from gbr_dag.drivers.groupby import GroupByDriver
+    from gbr_dag.drivers.sliding_window import SlidingWindowDriver
+
+    driver: Driver = (SlidingWindowDriver if windows else GroupByDriver)(engine=engine, fitter=fitter)
+    return driver
 
 
 def _inputs(

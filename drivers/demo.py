@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gbr_dag.datasets import load_flights
+from gbr_dag.drivers.demo_windows import seasons_table, window_picture, windowed_slopes, with_day_of_year
 from gbr_dag.drivers.files import write_frame
 from gbr_dag.drivers.groupby import GroupByDriver
 from gbr_dag.drivers.summary import summary
@@ -45,7 +46,7 @@ _ORIGIN_COLOURS = {"EWR": "#0072b2", "JFK": "#d55e00", "LGA": "#009e73"}
 
 
 def run_demo(folder: Path, console: Console) -> None:
-    """Fit the flights, print who makes up most time, write the table and the pictures into ``folder``.
+    """Fit the flights by groups and in windows, print what comes out, write tables and pictures into ``folder``.
 
     Raises
     ------
@@ -57,9 +58,9 @@ def run_demo(folder: Path, console: Console) -> None:
     require_matplotlib()
     folder.mkdir(parents=True, exist_ok=True)
     console.print("Every flight out of New York City in 2013: arr_delay on dep_delay by (carrier, origin, month)\n")
-    driver = GroupByDriver()
+    driver, flights = GroupByDriver(), load_flights()
     inputs = {
-        "frame": load_flights(),
+        "frame": flights,
         "by": ["carrier", "origin", "month"],
         "targets": "arr_delay",
         "predictors": "dep_delay",
@@ -71,11 +72,18 @@ def run_demo(folder: Path, console: Console) -> None:
     slope_picture(table).savefig(folder / "slopes.png", dpi=120)
     driver.draw(["fit_table"], folder / "graph.svg", inputs=inputs)
     driver.draw(["fit_table"], folder / "graph.png", inputs=inputs)
+    console.print("\nThe same by day of the year and hour, every fit from its neighbours too\n")
+    windows = windowed_slopes(with_day_of_year(flights))
+    console.print(seasons_table(windows))
+    write_frame(windows, folder / "windows.parquet")
+    window_picture(windows).savefig(folder / "windows.png", dpi=120)
     console.print("\nwrote")
     for name, what in {
         "fits.parquet": "the fits, one row a group",
         "slopes.png": "slopes with errors",
         "graph.svg, graph.png": "the graph that made them",
+        "windows.parquet": "the fits in windows, one row a day and hour",
+        "windows.png": "maps of their slopes and errors",
     }.items():
         console.print(f"  {folder}/{name}: {what}", highlight=False)
 

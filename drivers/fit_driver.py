@@ -17,7 +17,7 @@ from gbr_dag.drivers.comparison import Comparison, checked_configs, checked_tole
 from gbr_dag.drivers.fitters import check_engine, fitter_name
 from gbr_dag.drivers.idle import unneeded_nodes
 from gbr_dag.drivers.metadata import completed_record, with_metadata
-from gbr_dag.frames import in_kind_of, library_versions
+from gbr_dag.frames import column_names, in_kind_of, library_versions
 from gbr_dag.graph import Driver, Plan
 from gbr_dag.graph.checks import checked_outputs, checked_values
 
@@ -187,5 +187,7 @@ class FitDriver(Driver):
 def _table_of_caller(table: pd.DataFrame, frame: Any, arguments: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
     """The fit table in the kind of the caller's frame, with all that is known of how it came to be."""
     record = getattr(table, "attrs", {}).get("gbr_dag")
-    out = table if frame is None else in_kind_of(frame, table, keys=arguments["by"])
-    return out if record is None else with_metadata(out, completed_record(record, found))
+    if frame is not None:
+        known = column_names(frame)  # keys may be made of columns
+        table = in_kind_of(frame, table, keys=[name for name in arguments["by"] if name in known])
+    return table if record is None else with_metadata(table, completed_record(record, found))

@@ -156,11 +156,12 @@ def options_of_text(fitter: str, settings: Iterable[str]) -> Optional[Options]:
         if name in values:
             message = f"option {name!r} must be given once, got it again with {value!r}"
             raise InputError(message)
-        values[name] = _number_or_text(value)
+        values[name] = number_or_text(value)
     return kind(**values)
 
 
-def _number_or_text(text: str) -> Any:
+def number_or_text(text: str) -> Any:
+    """An integer or float if the text is one."""
     with suppress(ValueError):
         return int(text)
     with suppress(ValueError):

@@ -19,6 +19,8 @@ def with_metadata(table: Any, record: dict[str, Any]) -> Any:
     library = library_of(table)
     if library == "pandas":
         table.attrs[_NAME] = record
+        if "computation_time_sec" in table.attrs:
+            table.attrs["computation_time_sec"] = record["seconds"]
     elif library == "pyarrow":
         return table.replace_schema_metadata({**(table.schema.metadata or {}), _NAME: json.dumps(record)})
     return table
@@ -30,8 +32,8 @@ def fit_metadata(table: Any) -> dict[str, Any]:
     Parameters
     ----------
     table : pandas.DataFrame or pyarrow.Table
-        Result of :func:`fit_groups`. A polars.DataFrame has no place for metadata: ask :func:`fit_groups` for them
-        with ``return_metadata=True``.
+        Result of :func:`fit_groups` or :func:`fit_windows`. A polars.DataFrame has no place for metadata: ask these for
+        them with ``return_metadata=True``.
 
     Returns
     -------

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.bin_columns import with_bins
 from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.drivers.arguments import checked_frame, checked_names, checked_weights
+from gbr_dag.drivers.binning_arguments import binning_sources, checked_binning
 from gbr_dag.drivers.fitters import checked_options, fitter_name
 from gbr_dag.drivers.metadata import fit_metadata
 from gbr_dag.errors import DataWarning, InputError
 from gbr_dag.frames import column_names, in_kind_of, working_frame
 from gbr_dag.graph.checks import suggestion
-from gbr_dag.naming import coefficient_names, covariance_columns
+from gbr_dag.naming import coefficient_names, column_word, covariance_columns
 from gbr_dag.nodes.design import design, response
 from gbr_dag.nodes.prediction import (
     fitted_targets,
@@ -43,21 +45,25 @@ def predictions(
     by: Names,
     targets: Names,
     predictors: Names = (),
+    within: Names = (),
     weights: Optional[Union[str, npt.ArrayLike]] = None,
     suffix: str = "",
     fitter: Any = None,
     fitter_options: Optional[Options] = None,
 ) -> Any:
-    """Fitted value, its error, residual and pull of every row, from the fits of the row's group.
+    """Fitted value, its error, residual and pull of every row, from the fits of the row's group or bin.
 
     Parameters
     ----------
     frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
         Rows to predict, not necessarily those that were fitted; any index.
     table : pandas.DataFrame, polars.DataFrame or pyarrow.Table (n_groups,)
-        Result of :func:`fit_groups`, keys as columns; not necessarily of the frame's kind.
+        Result of :func:`fit_groups` or :func:`fit_windows`, keys as columns; not necessarily of the frame's kind.
     by, targets, predictors : str or sequence of str
-        As they were given to the fit.
+        As they were given to the fit. Bins that ``binning`` made are made again, as the table's metadata say, if the
+        frame lacks them.
+    within : str or sequence of str, default ()
+        As it was given to :func:`fit_windows`; default what the table's metadata say.
     weights : str or array-like (n_rows,), optional
         As they were given to the fit, for the pulls.
     suffix : str, default ""
@@ -75,7 +81,7 @@ def predictions(
         ``t_pull`` = sqrt(w) residual / rms, each with the suffix. NaN where the group was not fitted or a value is
         missing. An aliased predictor adds nothing. For ``"glm"`` the fitted value is the mean mu of the target, not its
         link, and the pull is the Pearson residual over the root of the dispersion, sqrt(w) residual / (rms sqrt(V(mu)))
-        with the family's variance function V.
+        with the family's variance function V. A row of a bin gets the fit of the window about that bin.
 
     Raises
     ------
@@ -111,19 +117,23 @@ def predictions(
     arr_delay_pull               0.90
     Name: 0, dtype: float64
     """
-    by, targets = checked_names("by", by), checked_names("targets", targets)
-    predictors = checked_names("predictors", predictors)
-    given = frame
-    frame = checked_frame(given, {"by": by, "targets": targets, "predictors": predictors}, weights)
-    row_weights = raw_weights(frame, checked_weights(frame, weights))
+    roles = {"targets": checked_names("targets", targets), "predictors": checked_names("predictors", predictors)}
     columns_of_table = column_names(table, "table")
-    glm = _glm_options(table, fitter, fitter_options)
+    record = _record(table)
+    by = _keys(checked_names("by", by), checked_names("within", within), record)
+    given = frame
+    frame = _rows(given, {"by": by, **roles}, weights, record)
+    targets, predictors = roles["targets"], roles["predictors"]
+    row_weights = raw_weights(frame, checked_weights(frame, weights))
+    glm = _glm_options(record, fitter, fitter_options)
+    columns = design(frame, predictors)
+    if _is_of_windows(record, columns_of_table, targets, suffix):
+        predictors = tuple(column_word(name) for name in predictors)
     table = working_frame(table, columns_of_table, keys=set(by).intersection(columns_of_table))
     intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
     row_bin = BinMap(_row_bin(frame, table, by), len(table))
-    columns = design(frame, predictors)
     covariance = _covariance(table, targets, predictors, intercept, suffix)
     present = _fitted(table, [f"{target}_status{suffix}" for target in targets], values)
     rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
@@ -147,12 +157,52 @@ def predictions(
     return in_kind_of(given, rows)
 
 
-def _glm_options(table: Any, fitter: Any, options: Optional[Options]) -> Optional[GlmOptions]:
+def _record(table: Any) -> Optional[dict[str, Any]]:
+    """The table's metadata; None without any, which is as good: the arguments say what they would."""
+    try:
+        record: dict[str, Any] = fit_metadata(table)
+    except InputError:
+        return None
+    return record
+
+
+def _keys(by: tuple[str, ...], within: tuple[str, ...], record: Optional[Mapping[str, Any]]) -> tuple[str, ...]:
+    """All keys of the table, those of ``within`` first."""
+    recorded = tuple(record["inputs"].get("within", ())) if record else ()
+    if record and within and set(within) != set(recorded):
+        message = f"within {within!r} is not that of the table, {recorded!r}; leave within out"
+        raise InputError(message)
+    keys = within or tuple(name for name in recorded if name not in by)
+    found: tuple[str, ...] = checked_names("within and by", (*keys, *by))
+    return found
+
+
+def _rows(
+    frame: Any, roles: Mapping[str, tuple[str, ...]], weights: Any, record: Optional[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """What is needed of the frame, with the bins that it lacks and the table was made with."""
+    rules = record["inputs"].get("binning", {}) if record else {}
+    known = column_names(frame)
+    lacking = {name: rules[name] for name in roles["by"] if name in rules and name not in known}
+    binning = checked_binning(lacking, roles["by"])
+    sources = binning_sources(frame, binning)
+    there = {**roles, "by": tuple(name for name in roles["by"] if name not in binning)}
+    there.update({f"binning of {name!r}": of_name for name, of_name in sources.items()})
+    columns = [column for of_name in sources.values() for column in of_name]
+    return with_bins(checked_frame(frame, there, weights, sources=columns), binning)
+
+
+def _is_of_windows(
+    record: Optional[Mapping[str, Any]], names: Sequence[str], targets: Sequence[str], suffix: str
+) -> bool:
+    """Whether names of predictors are words there, by the metadata or else by a column that only windows have."""
+    return "window" in record["inputs"] if record else f"{targets[0]}_n_fitted{suffix}" in names
+
+
+def _glm_options(record: Optional[Mapping[str, Any]], fitter: Any, options: Optional[Options]) -> Optional[GlmOptions]:
     """Settings of the generalized linear model that the table holds; None for a table of another fitter."""
     name = None if fitter is None else fitter_name(fitter)
-    try:
-        record = fit_metadata(table)
-    except InputError:  # a table without metadata is as good: the arguments say what they would
+    if record is None:
         _check_told(name, options)
         chosen = checked_options(name or "ols", options)
         return chosen if isinstance(chosen, GlmOptions) else None

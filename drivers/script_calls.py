@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -98,7 +98,9 @@ def checked_call(
     if weights is not None and not isinstance(weights, str):
         message = f"weights must be the name of a column or None, got {type(weights).__name__}; fit_groups takes arrays"
         raise InputError(message)
-    _check_numeric(checked_frame(df, roles, weights), roles, weights)
+    checked_frame(df, roles, weights)
+    numeric = {argument: names for argument, names in roles.items() if argument != "gb_columns"}
+    check_numeric(df, {**numeric, "weights": () if weights is None else (weights,)})
     check_text("suffix", suffix)
     check_switch("addPrediction", addPrediction)
     by, targets, predictors, medians = roles.values()
@@ -204,6 +206,16 @@ def checked_min_stat(min_stat: Any, n_predictors: int) -> tuple[int, ...]:
     return least
 
 
+def check_numeric(df: pd.DataFrame, roles: Mapping[str, Sequence[str]]) -> None:
+    """Refuse columns that hold no numbers."""
+    for argument, names in roles.items():
+        for name in names:
+            if not is_numeric(df[name].dtype):
+                way_out = number_way_out("pandas")
+                message = f"{argument} must be numeric, column {name!r} is {df[name].dtype}; convert it with {way_out}"
+                raise InputError(message)
+
+
 def check_distinct(names: Sequence[str]) -> None:
     """Two columns of the table must not have one name."""
     repeated = [name for name, count in Counter(names).items() if count > 1]
@@ -218,18 +230,6 @@ def _checked_roles(argument: str, value: Any) -> tuple[str, ...]:
         message = f"{argument} must name at least one column, got none"
         raise InputError(message)
     return names
-
-
-def _check_numeric(df: pd.DataFrame, roles: dict[str, tuple[str, ...]], weights: Optional[str]) -> None:
-    numeric = {argument: names for argument, names in roles.items() if argument != "gb_columns"}
-    if weights is not None:
-        numeric["weights"] = (weights,)
-    for argument, names in numeric.items():
-        for name in names:
-            if not is_numeric(df[name].dtype):
-                way_out = number_way_out("pandas")
-                message = f"{argument} must be numeric, column {name!r} is {df[name].dtype}; convert it with {way_out}"
-                raise InputError(message)
 
 
 def _checked_dtype(cast_dtype: npt.DTypeLike) -> Optional[np.dtype[Any]]:

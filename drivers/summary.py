@@ -10,13 +10,13 @@ from gbr_dag.tables import explain_status
 
 
 def summary(table: pd.DataFrame) -> Table:
-    """Groups, fits by status, rows left out by reason, seconds and rows per second of a fit table."""
+    """Groups or bins, fits by status, rows left out by reason, seconds and rows per second of a fit table."""
     record = fit_metadata(table)
     seconds, n_rows = record["seconds"], record["n_rows"]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right")
     grid.add_column()
-    grid.add_row(f"{len(table):,}", "groups")
+    grid.add_row(f"{len(table):,}", "bins" if "window" in record["inputs"] else "groups")
     for target in record["inputs"]["targets"]:
         counts = table[f"{target}_status{record['inputs']['suffix']}"].value_counts().sort_index()
         for status, count in counts.items():

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from gbr_dag.bin_columns import Bins, bins_record, with_bins
 from gbr_dag.drivers.arguments import (
     check_choice,
     check_model,
@@ -20,6 +23,7 @@ from gbr_dag.drivers.arguments import (
     checked_weights,
     dtype_name,
 )
+from gbr_dag.drivers.binning_arguments import binning_sources, checked_binning
 from gbr_dag.drivers.fitters import checked_options
 from gbr_dag.drivers.window_specification import checked_window
 from gbr_dag.errors import InputError
@@ -81,27 +85,53 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
     check_model(inputs, fitter)
     inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
-    _check_statistics(inputs["statistics"])
+    check_statistics(inputs["statistics"])
     inputs["threads"] = checked_threads(inputs["threads"], engine)
     inputs["n_jobs"] = checked_jobs(inputs["n_jobs"], engine)
-    inputs["min_entries"] = checked_entries(inputs["min_entries"], 10)
+    inputs["min_entries"] = checked_entries(inputs["min_entries"], None)
     form = {name: inputs.pop(name) for name in ("boundary", "period", "kernel", "kernel_width")}
     if "by" in inputs and "window" in inputs:
         inputs["window"] = checked_window(inputs["window"], inputs["by"], **form)
-    inputs["binning"] = {}
+    binning = {}
     if "by" in inputs:
         _check_within(inputs)
-    if "frame" in inputs:
-        roles = {name: inputs[name] for name in ("by", "within", "targets", "predictors") if name in inputs}
-        frame = inputs["frame"] = checked_frame(inputs["frame"], roles, inputs["weights"], inputs["selection"])
-        inputs["weights"] = checked_weights(frame, inputs["weights"])
-        inputs["selection"] = checked_selection(frame, inputs["selection"])
-        _check_integers(inputs)
-    if "by" in inputs:
-        inputs["by"] = (*inputs["within"], *inputs["by"])
+        binning = checked_binning(inputs["binning"], (*inputs["within"], *inputs["by"]))
         if "targets" in inputs:
             _check_collisions(inputs)
+    inputs["binning"] = {name: bins_record(bins) for name, bins in binning.items()}
+    if "frame" in inputs:
+        _check_rows(inputs, binning)
+    if "by" in inputs:
+        inputs["by"] = (*inputs["within"], *inputs["by"])
     return inputs
+
+
+def _check_rows(inputs: dict[str, Any], binning: Mapping[str, Bins]) -> None:
+    """Check the frame and what comes by row; bins are made last, when nothing else can be refused."""
+    given = inputs["frame"]
+    sources = binning_sources(given, binning)
+    names = ("by", "within", "targets", "predictors")
+    roles: dict[str, tuple[str, ...]] = {name: inputs[name] for name in names if name in inputs}
+    roles.update({name: _unbinned(roles[name], binning) for name in ("by", "within") if name in roles})
+    columns = [column for of_name in sources.values() for column in of_name]
+    roles.update({f"binning of {name!r}": of_name for name, of_name in sources.items()})
+    frame = checked_frame(given, roles, inputs["weights"], inputs["selection"], columns)
+    inputs["weights"] = checked_weights(frame, inputs["weights"])
+    inputs["selection"] = checked_selection(frame, inputs["selection"])
+    _check_integers(given, frame, roles.get("by", ()))
+    inputs["frame"] = with_bins(frame, binning)
+
+
+def _unbinned(names: Sequence[str], binning: Mapping[str, Bins]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in binning)
+
+
+def check_statistics(asked: Sequence[str], argument: str = "statistics") -> None:
+    """Refuse names of no statistic."""
+    for name in asked:
+        if name not in STATISTICS and not re.fullmatch(r"q\d\d(\.\d+)?", name):
+            way_out = f"choices: {', '.join(sorted(STATISTICS))}, or a quantile such as q05"
+            raise InputError(unknown(argument, name, STATISTICS, way_out))
 
 
 def _check_within(inputs: Mapping[str, Any]) -> None:
@@ -113,16 +143,17 @@ def _check_within(inputs: Mapping[str, Any]) -> None:
         raise InputError(message)
 
 
-def _check_integers(inputs: Mapping[str, Any]) -> None:
+def _check_integers(given: Any, frame: pd.DataFrame, dimensions: Sequence[str]) -> None:
     """Refuse dimensions of the grid that are no integers."""
-    for name in inputs.get("by", ()):
-        dtype = inputs["frame"][name].dtype
+    for name in dimensions:
+        dtype = frame[name].dtype
         plain = getattr(dtype, "numpy_dtype", dtype)
         if getattr(plain, "kind", "O") not in "iu":
-            message = (
-                f"by must be integer bins, column {name!r} is {dtype_text(inputs['frame'], name)}; make bins with"
-                f" binning={{{name!r}: {{'column': ..., 'width': ...}}}}, or move it to within"
-            )
+            way_out = "move it to within, or make integers of it"
+            if getattr(plain, "kind", "O") in "fmM":
+                rule = f"{{'bin': {{'column': {name!r}, 'width': ...}}}}"
+                way_out = f"make bins with binning={rule} and by='bin', or move it to within"
+            message = f"by must be integer bins, column {name!r} is {dtype_text(given, name)}; {way_out}"
             raise InputError(message)
 
 
@@ -138,18 +169,11 @@ def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool) -> tuple[
     return tuple(name for name in WINDOW_DIAGNOSTICS if name in asked or (name == "chi2" and absolute_weights))
 
 
-def _check_statistics(asked: Sequence[str]) -> None:
-    for name in asked:
-        if name not in STATISTICS and not re.fullmatch(r"q\d\d(\.\d+)?", name):
-            way_out = f"choices: {', '.join(sorted(STATISTICS))}, or a quantile such as q05"
-            raise InputError(unknown("statistics", name, STATISTICS, way_out))
-
-
 def _check_collisions(inputs: Mapping[str, Any]) -> None:
     """Two columns of the table must not have one name."""
     suffix = inputs["suffix"]
-    words = [column_word(name) for name in inputs["predictors"]]
-    names = [*inputs["by"], *(f"{name}{suffix}" for name in OF_BINS)]
+    words = _words(inputs["predictors"])
+    names = [*inputs["within"], *inputs["by"], *(f"{name}{suffix}" for name in OF_BINS)]
     for target in inputs["targets"]:
         names.extend(f"{target}_{name}{suffix}" for name in inputs["statistics"])
         columns = fit_columns(
@@ -168,3 +192,17 @@ def _check_collisions(inputs: Mapping[str, Any]) -> None:
             f"columns of the table would collide: {', '.join(map(repr, repeated))}; give a suffix, or rename columns"
         )
         raise InputError(message)
+
+
+def _words(predictors: Sequence[str]) -> list[str]:
+    """Predictors as they stand in names of columns; two that would be one are refused."""
+    first: dict[str, str] = {}
+    for name in predictors:
+        word = column_word(name)
+        if word in first:
+            message = (
+                f"predictors {first[word]!r} and {name!r} would both be {word!r} in the names of columns; rename one"
+            )
+            raise InputError(message)
+        first[word] = name
+    return list(first)

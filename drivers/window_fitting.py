@@ -81,17 +81,22 @@ def fit_windows(
         both sides shrink, so that the window stays centred. ``mirror``: bin 2 lo - i stands for i < lo, 2 hi - i for
         i > hi; a bin met twice has twice the weight. ``periodic``: the range repeats.
     period : int or dict of str to int, optional
-        Bins after which a periodic dimension repeats, at least 2 w + 1; default the observed range.
+        Bins after which a periodic dimension repeats, at least 2 w + 1; default the observed range. One number is that
+        of every periodic dimension.
     kernel : {"uniform", "gaussian", "epanechnikov", "linear", "distance"}, callable or dict, default "uniform"
         Weights of neighbours; with u = offset / width by dimension: 1; exp(-sum u^2 / 2); max(0, 1 - sum u^2);
         max(0, 1 - sqrt(sum u^2)); 1 / (1 + d), d the Euclidean offset in bins. A function (offsets, widths) of int
-        arrays (n, n_dimensions) and (n_dimensions,) gives weights (n,). By dimension: the kernels' product. A bin of
-        weight 0 is no neighbour.
+        arrays (n, n_dimensions) and (n_dimensions,), those of the dimensions that have a window, gives weights (n,). By
+        dimension: the kernels' product. A bin of weight 0 is no neighbour.
     kernel_width : float or dict of str to float, optional
-        In bins; default max(w, 1) for gaussian and w + 1 for epanechnikov and linear.
+        In bins; default max(w, 1) for gaussian and w + 1 for epanechnikov and linear. Uniform and distance have none.
     binning : dict of str to dict or str, optional
-        Dimensions that are made from other columns: ``{"column": "x", "edges": [...]}``, ``{"column": "x", "width": 2,
-        "origin": 0}`` (of times ``"30min"``), or an expression.
+        Dimensions, or keys of ``within``, that are made from other columns; the frame must not have them. ``{"column":
+        "x", "edges": [...]}``: bin i holds edges[i] <= x < edges[i + 1], the last one its right edge too. ``{"column":
+        "x", "width": 2, "origin": 0}``: floor((x - origin) / width); of times and durations ``"30min"``, the origin a
+        point in time, default 1970-01-01 of the time that is shown, of UTC with a time zone. An expression as of
+        ``selection`` that gives whole numbers: ``"x // 2"``. A row whose value is missing, infinite or beyond the
+        edges is left out and counted as one with a missing key.
     statistics : str or sequence of str, default ("mean", "std", "median", "entries")
         Of each target over the window: ``mean``, ``std`` (divisor sum v - sum v^2 / sum v), ``median``, ``entries``,
         ``sum_weights``, ``min``, ``max``, ``mad`` (median absolute deviation), quantiles such as ``q05``; exact.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gbr_dag.datasets import load_flights
+    from gbr_dag.datasets import load_flights, synthetic_distortion
     from gbr_dag.drivers.comparison import Comparison
     from gbr_dag.drivers.dfextensions import (
         GroupByRegressor,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.metadata import fit_metadata
     from gbr_dag.drivers.predictions import predictions
+    from gbr_dag.drivers.script_windows import make_sliding_window_fit
     from gbr_dag.drivers.sliding_window import SlidingWindowDriver
     from gbr_dag.drivers.window_fitting import fit_windows
     from gbr_dag.errors import (
@@ -80,7 +81,9 @@ __all__ = [
     "make_parallel_fit_v2",
     "make_parallel_fit_v3",
     "make_parallel_fit_v4",
+    "make_sliding_window_fit",
     "predictions",
+    "synthetic_distortion",
 ]
 
 __version__ = "0.1.0"
@@ -120,7 +123,9 @@ _MODULE_OF = {
     "make_parallel_fit_v2": "gbr_dag.drivers.dfextensions",
     "make_parallel_fit_v3": "gbr_dag.drivers.dfextensions",
     "make_parallel_fit_v4": "gbr_dag.drivers.dfextensions",
+    "make_sliding_window_fit": "gbr_dag.drivers.script_windows",
     "predictions": "gbr_dag.drivers.predictions",
+    "synthetic_distortion": "gbr_dag.datasets",
 }
 
 # In a checkout nodes/ and drivers/ lie beside this folder, in an installed package inside it.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.columns import is_every_row
@@ -13,7 +14,7 @@ from gbr_dag.graph.notes import plan_note
 from gbr_dag.graph.sizes import readable_bytes
 from gbr_dag.nodes import selection as row_selection
 from gbr_dag.tables import BinTable, Factors, FloatArray, IntArray, record_width
-from gbr_dag.windows.axes import occupied_positions, window_axis
+from gbr_dag.windows.axes import checked_coordinates, occupied_positions, window_axis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension
 from gbr_dag.windows.stacks import stacked_windows
@@ -59,7 +60,7 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     joined = _joined(wide)
     axes, ranks = [], []
     for dimension in wide:
-        coordinates = bin_table.keys[dimension.name].to_numpy(dtype=np.int64)
+        coordinates = checked_coordinates(dimension.name, _integers(bin_table.keys[dimension.name]))
         positions, places = occupied_positions(coordinates)
         axes.append(window_axis(dimension, positions, joined=dimension.name in joined))
         ranks.append(places)
@@ -89,7 +90,7 @@ def n_rows_aggregated(neighbour_counts: IntArray) -> IntArray:
 @config.when_in(engine=["numba", "numpy"])
 def effective_window_fraction__layout(n_neighbors_used: IntArray, window_layout: WindowLayout) -> FloatArray:
     """Occupied bins in the window over the bins of a whole window, prod(2 w + 1), (n_bins,)."""
-    return n_neighbors_used / window_layout.volume
+    return n_neighbors_used / float(window_layout.volume)  # which may be beyond 64 bits
 
 
 @config.when(engine="numpy")
@@ -116,6 +117,13 @@ def cubed_kernel_factors__numpy(
     if window_layout.is_plain:
         return None
     return tuple(stacked_windows(factors, window_layout, 3) for factors in bin_factors)
+
+
+def _integers(column: pd.Series) -> npt.NDArray[np.integer[Any]]:
+    """Integers in their own type, of nullable and Arrow columns too: no key is missing."""
+    dtype = column.dtype
+    integers: npt.NDArray[np.integer[Any]] = column.to_numpy(dtype=getattr(dtype, "numpy_dtype", dtype))
+    return integers
 
 
 def _joined(wide: Sequence[WindowDimension]) -> set[str]:

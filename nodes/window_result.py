@@ -14,8 +14,10 @@ from gbr_dag.graph.backend import config
 from gbr_dag.naming import column_word, fit_columns
 from gbr_dag.options import Options, options_record
 from gbr_dag.table_columns import own_column, table_columns
-from gbr_dag.tables import BinTable, Coefficients, Factors, FitStatus, FloatArray, IntArray
-from gbr_dag.windows.specification import WindowDimension
+from gbr_dag.tables import BinMap, BinTable, Coefficients, Columns, Factors, FitStatus, FloatArray, IntArray
+from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.specification import WITHOUT_WIDTH, WindowDimension
+from gbr_dag.windows.sums import window_sums
 
 _FLAGS = (
     (FitStatus.FAILED | FitStatus.NOT_CONVERGED, "fit_failed"),
@@ -204,6 +206,47 @@ def fit_table(
     return _table(bin_table, of_targets, of_bins, suffix, dtype, fit_record)
 
 
+def target_entries(response: Columns, bin_map: BinMap, window_layout: WindowLayout) -> IntArray:
+    """Finite values of each target among the selected rows of every window, int64 (n_bins, t)."""
+    in_bins = []
+    for column in response:
+        rows = bin_map.row_bin >= 0
+        if column.dtype.kind == "f":
+            rows = rows & np.isfinite(column)
+        in_bins.append(np.bincount(bin_map.row_bin[rows], minlength=bin_map.n_bins))
+    return window_sums(window_layout, np.stack(in_bins, axis=1)).astype(np.int64)
+
+
+def statistics_flag(target_entries: IntArray, min_entries: int) -> npt.NDArray[np.object_]:
+    """What is wrong with each bin where nothing is fitted, text (n_bins,), joined by commas; empty where all is well.
+
+    ``empty_window``: no target has a finite value in the window. ``insufficient_stats``: a target has fewer finite
+    values than ``min_entries``.
+    """
+    empty = (target_entries == 0).all(axis=1)
+    too_few = (target_entries < min_entries).any(axis=1) & ~empty
+    return _joined([("empty_window", empty), ("insufficient_stats", too_few)], len(empty))
+
+
+def statistics_table(
+    bin_table: BinTable,
+    targets: Sequence[str],
+    statistics: Sequence[str],
+    suffix: str,
+    dtype: str,
+    target_statistics: Optional[dict[str, npt.NDArray[Any]]],
+    n_neighbors_used: IntArray,
+    n_rows_aggregated: IntArray,
+    effective_window_fraction: FloatArray,
+    statistics_flag: npt.NDArray[np.object_],
+    fit_record: dict[str, Any],
+) -> pd.DataFrame:
+    """One row a bin, sorted by key, without fits: keys, statistics of every target, what the window held, its flag."""
+    of_targets = _statistic_columns(targets, statistics, suffix, dtype, target_statistics)
+    of_bins = (n_neighbors_used, n_rows_aggregated, effective_window_fraction, statistics_flag)
+    return _table(bin_table, of_targets, of_bins, suffix, dtype, {**fit_record, "fitter": None})
+
+
 def _statistic_columns(
     targets: Sequence[str],
     statistics: Sequence[str],
@@ -228,6 +271,8 @@ def _table(
     record: dict[str, Any],
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {name: bin_table.keys[name].array for name in bin_table.keys}
+    for name in record["inputs"]["binning"]:  # nullable if some row is in no bin, which no row of the table is
+        columns[name] = bin_table.keys[name].to_numpy(dtype=np.int64)
     for of_target in of_targets:
         columns.update(of_target)
     names = ("n_neighbors_used", "n_rows_aggregated", "effective_window_fraction", "quality_flag")
@@ -239,7 +284,9 @@ def _table(
 
 def _dimension_record(dimension: WindowDimension) -> dict[str, Any]:
     kernel = dimension.kernel if isinstance(dimension.kernel, str) else getattr(dimension.kernel, "__name__", "own")
-    record = {"size": dimension.size, "boundary": dimension.boundary, "kernel": kernel, "width": dimension.width}
+    record = {"size": dimension.size, "boundary": dimension.boundary, "kernel": kernel}
+    if kernel not in WITHOUT_WIDTH:
+        record["width"] = dimension.width
     return {**record, "period": dimension.period} if dimension.boundary == "periodic" else record
 
 
@@ -258,4 +305,5 @@ def _attributes(record: dict[str, Any]) -> dict[str, Any]:
         "fitter_used": record["fitter"],
         "python_version": record["versions"]["python"],
         "left_out_rows": record["left_out_rows"],
+        "computation_time_sec": None,  # known when the run has ended
     }

@@ -8,12 +8,15 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 
 import gbr_dag
+from gbr_dag.datasets import DISTORTION_TERMS
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/run.py"))
@@ -21,6 +24,9 @@ EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/run.py"))
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 def test_example_prints_what_its_readme_shows(folder, tmp_path):
+    if "matplotlib" in (folder / "run.py").read_text(encoding="utf-8"):
+        # also writes its list of fonts, of which the example would tell
+        pytest.importorskip("matplotlib.font_manager", reason="the example draws pictures")
     process = subprocess.run(
         [sys.executable, folder / "run.py"],
         cwd=tmp_path,
@@ -58,3 +64,53 @@ def test_route_ranking_equals_statsmodels(monkeypatch, capsys):
     # both are QR fits of a well-conditioned line
     np.testing.assert_allclose(first["made_up_min"], 30.0 - expected.predicted_mean[0], rtol=1e-10)
     np.testing.assert_allclose(first["made_up_min_err"], expected.se_mean[0], rtol=1e-10)
+
+
+@pytest.fixture
+def calibration(monkeypatch, tmp_path, capsys) -> dict[str, Any]:
+    """What the script leaves behind."""
+    pytest.importorskip("matplotlib.font_manager", reason="the example draws pictures")
+    folder = ROOT / "examples" / "calibration_map"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "nodes", raising=False)
+    left = runpy.run_path(str(folder / "run.py"))
+    monkeypatch.delitem(sys.modules, "nodes")
+    capsys.readouterr()
+    return left
+
+
+def test_calibration_map_equals_statsmodels(calibration, tmp_path):
+    rows, table = calibration["rows"], calibration["table"]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "calibration_map.parquet"), table)
+    assert (tmp_path / "calibration_map.png").read_bytes().startswith(b"\x89PNG")
+    keys = rows[["xBin", "y2xBin", "z2xBin"]].to_numpy()
+    terms = rows[list(DISTORTION_TERMS)].to_numpy()
+    for place in ([0, 0, 0], [20, 9, 5]):
+        window = (np.abs(keys - place) <= [2, 1, 1]).all(axis=1)
+        own = (keys[window] == place).all(axis=1)
+        y, X = rows["dX_meas"].to_numpy()[window], sm.add_constant(terms[window])
+        fit = sm.OLS(y, X).fit()
+        centre = fit.get_prediction(X[own].mean(axis=0))
+        found = table[(table[["xBin", "y2xBin", "z2xBin"]] == place).all(axis=1)].iloc[0]
+        # coefficients of a condition up to 725 by two ways in double precision
+        np.testing.assert_allclose(found["value"], centre.predicted_mean[0], rtol=1e-9)
+        np.testing.assert_allclose(found["error"], centre.se_mean[0], rtol=1e-9)
+        np.testing.assert_allclose(found["residual"], fit.resid[own].mean(), rtol=1e-7, atol=1e-12)
+        # the variance of a mean of residuals, from the whole hat matrix
+        hat = X @ np.linalg.pinv(X)
+        share = own / own.sum()
+        variance = fit.scale * (share @ share - share @ hat @ share)
+        np.testing.assert_allclose(found["residual_pull"], fit.resid[own].mean() / np.sqrt(variance), rtol=1e-7)
+
+
+def test_calibration_map_at_other_places(calibration):
+    driver, rows = calibration["driver"], calibration["rows"]
+    inputs = {"frame": rows, "by": ["xBin", "y2xBin", "z2xBin"], "window": {"xBin": 2}, "targets": "dX_meas"}
+    inputs["predictors"] = "meanIDC"
+    at_current = np.tile([1.0, 3.0], (5_000, 1))
+    nodes = ["map_value", "map_error", "coefficients"]
+    found = driver.execute(nodes, inputs, overrides={"bin_regressors": at_current})
+    intercept, slope = found["coefficients"].values[:, 0].T
+    np.testing.assert_allclose(found["map_value"], intercept + 3.0 * slope, rtol=1e-12, atol=1e-15)
+    assert (found["map_error"] > 0).all()

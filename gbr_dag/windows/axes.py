@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,22 @@ def occupied_positions(coordinates: IntArray) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[places]
 
 
+def checked_coordinates(name: str, bins: npt.NDArray[np.integer[Any]]) -> IntArray:
+    """Bins along one dimension as 64-bit integers that leave room for a window and a period.
+
+    Raises
+    ------
+    InvalidWindowSpec
+        If one is too large.
+    """
+    if len(bins):
+        low, high = int(bins.min()), int(bins.max())
+        if max(abs(low), abs(high)) > _FARTHEST:
+            message = f"by: bins of {name!r} must lie within -2**60 to 2**60, got {low} to {high}; subtract an offset"
+            raise InvalidWindowSpec(message)
+    return bins.astype(np.int64)
+
+
 def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bool) -> WindowAxis:
     """Neighbours along one dimension, from the coordinates that occur (n_positions,), ascending.
 
@@ -90,14 +107,8 @@ def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bo
     Raises
     ------
     InvalidWindowSpec
-        If the coordinates are too large, the observed range too short to be mirrored, or longer than the period.
+        If the observed range is too short to be mirrored, or longer than the period.
     """
-    if len(coordinates) and max(abs(int(coordinates[0])), abs(int(coordinates[-1]))) > _FARTHEST:
-        message = (
-            f"by: bins of {dimension.name!r} must lie within -2**60 to 2**60, got {coordinates[0]} to"
-            f" {coordinates[-1]}; subtract an offset"
-        )
-        raise InvalidWindowSpec(message)
     starts, neighbours, offsets = _entries(dimension, coordinates)
     weights = np.ones(len(neighbours))
     axis = WindowAxis(dimension, coordinates, starts, neighbours, offsets, weights, joined)

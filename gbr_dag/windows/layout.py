@@ -88,7 +88,7 @@ class WindowLayout:
     @property
     def on_grid(self) -> bool:
         """Whether windows are merged along one axis at a time: O(cells sum(2 w + 1)) against O(occupied pairs)."""
-        return self.is_separable and bool(self.axes) and self.grid_cost <= self.pair_cost
+        return self.is_separable and bool(self.axes) and self.n_bins > 0 and self.grid_cost <= self.pair_cost
 
     @property
     def grid_cost(self) -> float:

@@ -42,8 +42,8 @@ class Neighbours:
 def neighbour_chunks(layout: WindowLayout, most: int = _PAIRS_AT_A_TIME) -> Iterator[Neighbours]:
     """Neighbours of all bins, some bins at a time, in the order of the bins; cost O(pairs log(n_bins))."""
     levels = neighbour_tree(layout)
-    per_centre = layout.neighbours_expected * max([axis.mean_length for axis in layout.axes], default=1.0)
-    step = max(1, int(most / max(per_centre, 1.0)))
+    per_centre = layout.neighbours_expected * max([1.0, *(axis.mean_length for axis in layout.axes)])
+    step = max(1, int(most / per_centre))
     for start in range(0, layout.n_bins, step):
         yield _neighbours(layout, levels, start, min(start + step, layout.n_bins))
 

@@ -23,6 +23,10 @@ SEPARABLE = ("gaussian", "uniform")
 """Kernels that are products of one factor a dimension."""
 
 
+WITHOUT_WIDTH = ("distance", "uniform")
+"""Kernels that no width belongs to."""
+
+
 @dataclass(frozen=True)
 class WindowDimension:
     """The window along one dimension.
@@ -62,7 +66,8 @@ def family_weights(kernel: str, offsets: npt.NDArray[np.int64], widths: Sequence
     ``uniform`` 1, ``gaussian`` exp(-sum u^2 / 2), ``epanechnikov`` max(0, 1 - sum u^2), ``linear``
     max(0, 1 - sqrt(sum u^2)), ``distance`` 1 / (1 + d) with d the Euclidean offset in bins.
     """
-    squares = np.sum((offsets / np.asarray(widths, dtype=np.float64)) ** 2, axis=1)
+    with np.errstate(over="ignore"):  # far beyond a tiny width the weight is 0
+        squares = np.sum((offsets / np.asarray(widths, dtype=np.float64)) ** 2, axis=1)
     if kernel == "gaussian":
         weights: FloatArray = np.exp(-0.5 * squares)
     elif kernel == "epanechnikov":

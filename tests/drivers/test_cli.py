@@ -201,7 +201,11 @@ def test_the_demo_writes_its_table_and_pictures(call, tmp_path):
     assert "399  groups" in out
     fits = pd.read_parquet(tmp_path / "fits.parquet")
     assert len(fits) == 399
-    for name in ("slopes.png", "graph.png"):
+    assert " 12 h       1.038 ± 0.013 " in out
+    assert "maps of their slopes" in out
+    windows = pd.read_parquet(tmp_path / "windows.parquet")
+    assert len(windows) == 6936
+    for name in ("slopes.png", "graph.png", "windows.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert "fit_table" in (tmp_path / "graph.svg").read_text()
 

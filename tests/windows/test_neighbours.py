@@ -139,7 +139,6 @@ def test_without_bins_nothing_is_found():
         (WindowDimension("x", 3, "mirror"), [0, 2], "at least 4 bins of 'x'"),
         (WindowDimension("x", 3, "periodic"), [0, 5], "observed range is 6"),
         (WindowDimension("x", 1, "periodic", 5), [0, 5], "period 5 of 'x' is shorter than its range, 0 to 5"),
-        (WindowDimension("x", 1), [0, 2**60 + 1], "subtract an offset"),
     ],
 )
 def test_boundaries_that_do_not_fit_are_refused(dimension, coordinates, words):
