@@ -125,6 +125,7 @@ def _natural(side: Mapping[str, Any], factors: tuple[Factors, ...]) -> dict[str,
     natural["row_prediction"] = natural["residual"] = fitted_size
     # what is left of an exact fit is rounding of the whole
     natural["sse"] = natural["chi2"] = np.where(fit.constant, squares, np.where(freedom > 0, 0.0, fit.syy))
+    natural["rmse"] = np.sqrt(np.divide(natural["sse"], weight, out=np.zeros(size.shape), where=weight > 0.0))
     natural["syy"] = np.where(fit.constant, squares, 0.0)
     natural["unit_covariance"] = _crossed(fit.of_targets(fit.unit_covariance))
     if side.get("covariance") is not None:

@@ -234,7 +234,7 @@ def _layout(inputs: Mapping[str, Any], n_bins: int) -> Layout:
             inputs["diagnostics"],
             intercept=inputs["intercept"],
             suffix=inputs["suffix"],
-            rejecting=not of_windows,
+            rejecting=True,
             count="n_fitted" if of_windows else "n_used",
         )
     }

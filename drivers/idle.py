@@ -38,17 +38,19 @@ def of_groups(fitter: str, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
     }
 
 
-def of_windows(inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+def of_windows(fitter: str, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
     """What nodes of the sliding-window graph can do without, by node.
 
     The tables take no statistics and no diagnostics that they were not asked for. Kernel weights make errors only
     where errors are wanted and some weight is not 1; degrees of freedom of Student's t only where it is used.
+    Nothing is rejected by fitters that never do.
     """
     asked = set(inputs["diagnostics"])
     needs_errors = asked & {"errors", "covariance", "confidence", "pvalues", "rms", "chi2"}
     statistics = set() if inputs["statistics"] else {"target_statistics"}
+    unasked = _unasked(inputs) - {"mad"} | (set() if needs_errors else {"coefficient_errors", "rms"})
     return {
-        "target_columns": _unasked(inputs) - {"mad"} | (set() if needs_errors else {"coefficient_errors", "rms"}),
+        "target_columns": unasked | (set() if fitter in REJECTING else {"rejections"}),
         "fit_table": statistics,
         "statistics_table": statistics,
         "kernel_spread": set() if asked & {"confidence", "pvalues"} else {"cubed_kernel_factors"},

@@ -13,6 +13,7 @@ import pandas as pd
 from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.group_fits.records import GroupFits
 from gbr_dag.nodes.window_errors import KernelSpread
+from gbr_dag.nodes.window_huber import WindowFits
 from gbr_dag.tables import Coefficients, Factors, TargetBlock
 
 QUANTITIES = {
@@ -40,7 +41,7 @@ _ORDINAL = {"bin_coordinates.codes", "cell_ids.ids", "bin_table.cells"}
 _PRIVATE = {"bin_coordinates.spans", "cell_ids.span", "coefficients.block_of"}
 """How an engine arranges its work: upper bounds of cell numbers; blocks, over which the other fields are spread."""
 
-_OWN = (Factors, GroupFits, KernelSpread)
+_OWN = (Factors, GroupFits, KernelSpread, WindowFits)
 """What is an engine's own affair, as how a factor splits means into hi and lo, or which targets share a spread: the
 coefficients, and their errors, show whether it is right."""
 

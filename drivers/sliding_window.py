@@ -23,6 +23,7 @@ from gbr_dag.nodes import (
     rank,
     selection,
     window_errors,
+    window_huber,
     window_reference,
     window_result,
     window_statistics,
@@ -40,6 +41,7 @@ NODES = (
     compiled,
     compiled_windows,
     window_reference,
+    window_huber,
     window_errors,
     diagnostics,
     window_statistics,
@@ -90,7 +92,7 @@ class SlidingWindowDriver(FitDriver):
         return checked_window_arguments(arguments, fitter=self._fitter, engine=self._engine)
 
     def _dispensable(self, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        return of_windows(inputs)
+        return of_windows(self._fitter, inputs)
 
 
 def window_driver_of(engine: Any, fitter: Any) -> SlidingWindowDriver:

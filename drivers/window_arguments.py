@@ -24,7 +24,7 @@ from gbr_dag.drivers.arguments import (
     dtype_name,
 )
 from gbr_dag.drivers.binning_arguments import binning_sources, checked_binning
-from gbr_dag.drivers.fitters import checked_options
+from gbr_dag.drivers.fitters import REJECTING, checked_options
 from gbr_dag.drivers.window_specification import checked_window
 from gbr_dag.errors import InputError
 from gbr_dag.frames import dtype_text
@@ -97,7 +97,7 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
         _check_within(inputs)
         binning = checked_binning(inputs["binning"], (*inputs["within"], *inputs["by"]))
         if "targets" in inputs:
-            _check_collisions(inputs)
+            _check_collisions(inputs, rejecting=fitter in REJECTING)
     inputs["binning"] = {name: bins_record(bins) for name, bins in binning.items()}
     if "frame" in inputs:
         _check_rows(inputs, binning)
@@ -169,7 +169,7 @@ def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool) -> tuple[
     return tuple(name for name in WINDOW_DIAGNOSTICS if name in asked or (name == "chi2" and absolute_weights))
 
 
-def _check_collisions(inputs: Mapping[str, Any]) -> None:
+def _check_collisions(inputs: Mapping[str, Any], *, rejecting: bool) -> None:
     """Two columns of the table must not have one name."""
     suffix = inputs["suffix"]
     words = _words(inputs["predictors"])
@@ -182,7 +182,7 @@ def _check_collisions(inputs: Mapping[str, Any]) -> None:
             inputs["diagnostics"],
             intercept=inputs["intercept"],
             suffix=suffix,
-            rejecting=False,
+            rejecting=rejecting,
             count="n_fitted",
         )
         names.extend(column.name for column in columns)

@@ -131,10 +131,10 @@ def fit_windows(
         and so on, ``t_intercept``, ``t_slope_p``, each with ``_err`` (and ``_low``, ``_high``, ``_pvalue``),
         ``t_r_squared``, ``t_rmse`` = sqrt(sum v r^2 / sum v), ``t_rms`` (standard deviation of a row of weight 1),
         ``t_condition``, ``t_chi2``, ``t_ndf``, ``t_cov_p_q``, ``t_n_fitted`` (distinct rows, int64), ``t_status`` (see
-        :class:`FitStatus`). For every bin ``n_neighbors_used`` (occupied bins in the window, itself included),
-        ``n_rows_aggregated`` (selected rows in them), ``effective_window_fraction`` (occupied bins over the
-        prod(2 w + 1) of a whole window) and ``quality_flag``: empty, or ``empty_window``, ``insufficient_stats``,
-        ``fit_failed_t``, ``singular_t`` joined by commas.
+        :class:`FitStatus`), of huber ``t_n_refits`` and ``t_n_rejected``. For every bin ``n_neighbors_used`` (occupied
+        bins in the window, itself included), ``n_rows_aggregated`` (selected rows in them),
+        ``effective_window_fraction`` (occupied bins over the prod(2 w + 1) of a whole window) and ``quality_flag``:
+        empty, or ``empty_window``, ``insufficient_stats``, ``fit_failed_t``, ``singular_t`` joined by commas.
 
     Raises
     ------
@@ -167,10 +167,17 @@ def fit_windows(
     nu = (sum k - tr BM)^2 / (sum k^2 - 2 tr B M3 + tr BMBM), M3 = sum k^3 w x x'. This is wrong where the variance of
     a row is not sigma^2 / w, and so is any slope where the kernel averages over a bend.
 
+    ``"huber"`` minimises sum k rho(u), u = sqrt(w) r / s, where s is 1.4826 times the median of abs(sqrt(w) r) weighted
+    by k: residuals beyond the tuning count less. ``t_rms`` is s. Errors are Huber's H1 with B M B in the place of
+    (X'WX)^-1: Cov = K^2 s^2 [sum k psi^2 / (sum k - tr BM)] / m^2 B M B, psi(u) u cut off at the tuning, m the
+    k-weighted mean of psi', K = 1 + (tr BM / sum k) var(psi') / m^2. A row that ``sigma_cut`` rejects in one window can
+    stay in another: ``t_n_refits`` and ``t_n_rejected`` tell of each. The rows of every window are gathered and gone
+    through anew in every step: the cost is that of the rows times the window's volume.
+
     References
     ----------
     W. M. Gentleman, Algorithm AS 75, Appl. Statist. 23 (1974) 448; A. J. Miller, AS 274, Appl. Statist. 41 (1992) 458.
-    F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110.
+    F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110. P. J. Huber, Robust Statistics (1981), section 7.6.
 
     Examples
     --------

@@ -29,7 +29,9 @@ def condition__factors(reduced_factors: tuple[Factors, ...], coefficients: Coeff
     less weight to, or rejects, count as they came.
     """
     result = np.full(coefficients.sse.shape, np.nan)
-    for block, factors in enumerate(reduced_factors):
+    for factors in reduced_factors:
+        # fits from rows have a block for every target, whichever share their factors
+        block = coefficients.block_of[factors.targets[0]]
         p = factors.n_predictors
         root = triangle_of(factors)[:, :p, :p]
         length = np.linalg.norm(root, axis=1)

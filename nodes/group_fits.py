@@ -74,13 +74,13 @@ def group_fits__reference(
 @config.when_in(fitter=["ols", "wls"], engine=["reference", "loky", "statsmodels"])
 def coefficients__groups(group_fits: GroupFits) -> Coefficients:
     """Coefficients of every bin and target, with what errors and diagnostics are made from."""
-    return _coefficients(group_fits)
+    return group_fits.coefficients()
 
 
 @config.when_in(fitter=["huber", "glm", "rlm", "own"], engine=["numba", "reference", "loky", "statsmodels"])
 def coefficients__scaled(group_fits: GroupFits) -> Coefficients:
     """Coefficients of every bin and target, with what errors and diagnostics are made from: the fitter's own scale."""
-    return replace(_coefficients(group_fits), scale=group_fits.scale)
+    return replace(group_fits.coefficients(), scale=group_fits.scale)
 
 
 @config.when_in(fitter=["ols", "wls", "glm", "rlm"])
@@ -122,19 +122,3 @@ def condition__rows(sorted_rows: SortedRows, coefficients: Coefficients) -> Floa
         x = rooted.x[:, kept]
         result[b, target] = np.linalg.cond(x / np.linalg.norm(x, axis=0)) if kept else 1.0
     return result
-
-
-def _coefficients(fits: GroupFits) -> Coefficients:
-    """Every target has a block of its own."""
-    return Coefficients(
-        values=fits.values,
-        sse=fits.sse,
-        syy=fits.syy,
-        constant=fits.constant,
-        unit_covariance=fits.unit_covariance,
-        count=fits.count,
-        rank=fits.rank,
-        conditioning=fits.conditioning,
-        block_of=tuple(range(fits.values.shape[1])),
-        flags=fits.flags if fits.flags.any() else None,
-    )

@@ -1,17 +1,17 @@
 """The compiled Huber fit: iteratively reweighted least squares over the rows sorted by bin."""
 
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
-import numpy.typing as npt
 
 from gbr_dag.columns import roundoff
 from gbr_dag.graph.backend import config
+from gbr_dag.group_fits.compiled_huber import group_fits_of_blocks
 from gbr_dag.group_fits.records import GroupFits
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.options import HuberOptions
-from gbr_dag.tables import BinMap, BinRows, Columns, FitStatus, FloatArray, TargetBlock
+from gbr_dag.tables import BinMap, BinRows, Columns, FloatArray, TargetBlock
 
 
 @config.when_in(fitter=["huber"], engine=["numba"])
@@ -66,15 +66,4 @@ def group_fits__numba(
             threads=threads,
         )
         blocks.append(fits)
-    order = np.argsort([target for block in target_blocks for target in block.targets])
-
-    def of(name: str) -> npt.NDArray[Any]:
-        parts = [getattr(fits, name) for fits in blocks]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)[:, order]
-
-    flags: npt.NDArray[np.int16] = np.where(of("not_converged"), np.int16(FitStatus.NOT_CONVERGED), np.int16(0))
-    flags |= np.where(of("at_floor"), np.int16(FitStatus.NEARLY_EXACT), np.int16(0))
-    shared = ("values", "unit_covariance", "scale", "sse", "syy", "constant", "count", "rank", "conditioning")
-    counts = ("n_refits", "n_rejected", "leverage")
-    arrays: dict[str, Any] = {name: of(name) for name in (*shared, *counts)}
-    return GroupFits(**arrays, flags=flags, rejected=None if options.sigma_cut is None else of("rejected"))
+    return group_fits_of_blocks(blocks, target_blocks)

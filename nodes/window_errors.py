@@ -37,7 +37,7 @@ class KernelSpread:
     student: Optional[FloatArray]
 
 
-@config.when_in(engine=["numba", "numpy"])
+@config.when_in(fitter=["ols", "wls"], engine=["numba", "numpy"])
 def kernel_spread__factors(
     coefficients: Coefficients,
     window_layout: WindowLayout,
@@ -63,7 +63,7 @@ def kernel_spread__factors(
     return KernelSpread(np.stack(covariances, axis=1), np.stack(freedoms, axis=1), student)
 
 
-@config.when(engine="reference")
+@config.when_in(fitter=["ols", "wls"], engine=["reference"])
 def kernel_spread__reference(coefficients: Coefficients, gathered_rows: GatheredRows) -> Optional[KernelSpread]:
     """What kernel weights make of the errors, from the rows of every window; None where all kernel weights are 1."""
     if obvious_fits.without_kernel(gathered_rows):

@@ -11,6 +11,7 @@ import pandas as pd
 
 import gbr_dag
 from gbr_dag.graph.backend import config
+from gbr_dag.group_fits.records import Rejections
 from gbr_dag.naming import column_word, fit_columns
 from gbr_dag.options import Options, options_record
 from gbr_dag.table_columns import own_column, table_columns
@@ -60,6 +61,7 @@ def target_columns(
     r_squared: Optional[FloatArray],
     condition: Optional[FloatArray],
     chi2: Optional[FloatArray],
+    rejections: Optional[Rejections],
 ) -> list[dict[str, npt.NDArray[Any]]]:
     """Columns (n_bins,) of the fits by name, one dict a target, in the order of the table; floats in ``dtype``.
 
@@ -81,9 +83,12 @@ def target_columns(
         "covariance": covariance,
         "n_used": coefficients.of_targets(coefficients.count),
         "status": fit_status,
+        "n_refits": None if rejections is None else rejections.n_refits,
+        "n_rejected": None if rejections is None else rejections.n_rejected,
     }
     words = [column_word(name) for name in predictors]
-    given: dict[str, Any] = {"intercept": intercept, "suffix": suffix, "rejecting": False, "count": "n_fitted"}
+    rejecting = rejections is not None
+    given: dict[str, Any] = {"intercept": intercept, "suffix": suffix, "rejecting": rejecting, "count": "n_fitted"}
     named = [fit_columns(target, words, diagnostics, **given) for target in targets]
     # one target after the other, so that sources stay (n_bins, t, ...)
     return [

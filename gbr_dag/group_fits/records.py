@@ -9,7 +9,7 @@ from typing import Any, Optional, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gbr_dag.tables import BoolArray, FitStatus, FloatArray, IntArray
+from gbr_dag.tables import BoolArray, Coefficients, FitStatus, FloatArray, IntArray
 
 DOUBLE_EPS = float(np.finfo(np.float64).eps)
 
@@ -188,6 +188,21 @@ class GroupFits:
     leverage: FloatArray
     rejected: Optional[BoolArray] = None
     failures: tuple[Failure, ...] = ()
+
+    def coefficients(self) -> Coefficients:
+        """The same as what errors and diagnostics are made from; every target has a block of its own."""
+        return Coefficients(
+            values=self.values,
+            sse=self.sse,
+            syy=self.syy,
+            constant=self.constant,
+            unit_covariance=self.unit_covariance,
+            count=self.count,
+            rank=self.rank,
+            conditioning=self.conditioning,
+            block_of=tuple(range(self.values.shape[1])),
+            flags=self.flags if self.flags.any() else None,
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[GroupFits]) -> GroupFits:

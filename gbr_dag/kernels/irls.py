@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.kernels.jit import kernel
-from gbr_dag.kernels.medians import median
+from gbr_dag.kernels.medians import median, selected_weighted_median
 from gbr_dag.kernels.orthogonal import Basis, back_substitute, dot, orthogonalize, solve_by_cholesky
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,15 +33,15 @@ starts at residuals made anew. So no test depends on how large it is.
 """
 
 
-Y, RESIDUALS, _WEIGHTS, _SCRATCH = 0, 1, 2, 3
-"""Lines of :class:`Space`."""
+Y, RESIDUALS, KERNEL, ROOT_KERNEL, _WEIGHTS, _SCRATCH = range(6)
+"""Lines of :class:`Space`: kernel weights and their roots come from outside, 1 where there are none."""
 
 
 class Space(NamedTuple):
     """Scratch for one fit of up to ``size`` rows and m columns.
 
-    ``lines`` (4, size) and ``sizes`` (size,) of the rows; ``gamma``, ``step``, ``slopes`` (m,); ``columns`` (m, size),
-    ``matrix`` (m, m).
+    ``lines`` (6, size) and ``sizes`` (size,) of the rows; ``gamma``, ``step``, ``slopes`` (m,); ``columns`` (m, size),
+    ``matrix`` (m, m); ``pairs``, ``spare`` (2, size), of no length where no kernel weighs rows.
     """
 
     lines: FloatArray
@@ -51,19 +51,42 @@ class Space(NamedTuple):
     slopes: FloatArray
     columns: FloatArray
     matrix: FloatArray
+    pairs: FloatArray
+    spare: FloatArray
 
 
 @kernel
-def new_space(m: int, size: int) -> Space:
-    """Scratch that holds anything."""
-    lines, sizes, columns = np.empty((4, size)), np.empty(size), np.empty((m, size))
-    return Space(lines, sizes, np.empty(m), np.empty(m), np.empty(m), columns, np.empty((m, m)))
+def new_space(m: int, size: int, size_weighed: int) -> Space:
+    """Scratch that holds anything; up to ``size_weighed`` rows have kernel weights."""
+    lines, sizes, columns = np.empty((6, size)), np.empty(size), np.empty((m, size))
+    pairs, spare = np.empty((2, size_weighed)), np.empty((2, size_weighed))
+    return Space(lines, sizes, np.empty(m), np.empty(m), np.empty(m), columns, np.empty((m, m)), pairs, spare)
+
+
+@kernel
+def fill_kernel(kernel_weights: Optional[FloatArray], rows: IntArray, n: int, space: Space) -> tuple[float, bool]:
+    """Write kernel weights of the first ``n`` of ``rows``, 1 if there are none; gives their sum, and if all are 1."""
+    if kernel_weights is None:
+        for i in range(n):
+            space.lines[KERNEL, i] = space.lines[ROOT_KERNEL, i] = 1.0
+        return float(n), True
+    total, plain = 0.0, True
+    for i in range(n):
+        weight = kernel_weights[rows[i]]
+        space.lines[KERNEL, i] = weight
+        space.lines[ROOT_KERNEL, i] = math.sqrt(weight)
+        total += weight
+        plain &= weight == 1.0
+    return total, plain
 
 
 @kernel
 def huber_iteration(
     n: int,
     k: int,
+    kernel_weights: Optional[FloatArray],
+    total: float,
+    plain: bool,
     centre: float,
     own_precision: float,
     precision: FloatArray,
@@ -75,14 +98,16 @@ def huber_iteration(
 ) -> tuple[float, float, bool]:
     """Fit the target to the first k columns of the basis: scale, its floor, and whether it has converged.
 
-    ``centre`` was taken off the target, which came in ``own_precision``. The coordinates of the fit, ``space.gamma``
-    (k,), are those on the orthonormal columns.
+    ``total`` is the sum of the kernel weights, ``plain`` tells that all are 1. Without any (None), what weighs by them
+    is not even compiled, which took 8 s more. ``centre`` was taken off the target, which came in ``own_precision``. The
+    coordinates of the fit, ``space.gamma`` (k,), are those on the orthonormal columns; residuals are times the roots of
+    all weights, the kernel's and the rows' own.
     """
     # arrays one by one from here on: to hand a whole tuple on counts references of all its arrays, and that was a
     # third of the time
     q, triangle, kept, squares, root = basis.q, basis.triangle, basis.kept, basis.squares, basis.root
     lines, sizes, gamma, step = space.lines, space.sizes, space.gamma, space.step
-    slopes, matrix = space.slopes, space.matrix
+    slopes, matrix, pairs, spare = space.slopes, space.matrix, space.pairs, space.spare
     for i in range(k):
         gamma[i] = dot(q, i, lines, Y, n)
     _fill_residuals(q, lines, gamma, n, k)
@@ -92,8 +117,9 @@ def huber_iteration(
     for row in range(n):
         lines[_WEIGHTS, row] = 1.0
     rounding = _rounding(lines, root, centre, own_precision, n)
-    floor = _floor(slopes, kept, squares, precision, rounding, n, k)
-    scale = max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
+    floor = _floor(slopes, kept, squares, precision, rounding, total, k)
+    size = _median_size(kernel_weights, lines, sizes, pairs, spare, n, plain)
+    scale = max(size / _MEDIAN_OF_NORMAL, floor)
     for _ in range(max_iter):
         if scale == 0.0:  # the target is 0 throughout
             break
@@ -108,8 +134,9 @@ def huber_iteration(
         _fill_residuals(q, lines, gamma, n, k)
         back_substitute(triangle, k, gamma, slopes)
         rounding = _rounding(lines, root, centre, own_precision, n)
-        floor = _floor(slopes, kept, squares, precision, rounding, n, k)
-        before, scale = scale, max(_median_size(lines, sizes, n) / _MEDIAN_OF_NORMAL, floor)
+        floor = _floor(slopes, kept, squares, precision, rounding, total, k)
+        size = _median_size(kernel_weights, lines, sizes, pairs, spare, n, plain)
+        before, scale = scale, max(size / _MEDIAN_OF_NORMAL, floor)
         least = max(tol * scale, _STEP_NOISE * math.sqrt(length))
         if math.sqrt(moved) <= least and abs(scale - before) <= least:
             return scale, floor, True
@@ -142,18 +169,45 @@ def _rounding(lines: FloatArray, root: FloatArray, centre: float, own_precision:
 
 @kernel
 def _floor(
-    slopes: FloatArray, kept: IntArray, squares: FloatArray, precision: FloatArray, rounding: float, n: int, k: int
+    slopes: FloatArray,
+    kept: IntArray,
+    squares: FloatArray,
+    precision: FloatArray,
+    rounding: float,
+    total: float,
+    k: int,
 ) -> float:
     squared = rounding
     for i in range(k):
         j = kept[i]
         if j >= 0:
             squared += slopes[i] * (precision[j] * precision[j] * squares[j]) * slopes[i]
-    return _FLOOR * math.sqrt(squared / n)
+    return _FLOOR * math.sqrt(squared / total)
 
 
 @kernel
-def _median_size(lines: FloatArray, sizes: FloatArray, n: int) -> float:
+def _median_size(
+    kernel_weights: Optional[FloatArray],
+    lines: FloatArray,
+    sizes: FloatArray,
+    pairs: FloatArray,
+    spare: FloatArray,
+    n: int,
+    plain: bool,
+) -> float:
+    """Median of the residuals' sizes, weighted by the kernel, whose root they are without."""
+    if kernel_weights is None:
+        return _plain_median_size(lines, sizes, n)
+    if plain:
+        return _plain_median_size(lines, sizes, n)
+    for row in range(n):
+        pairs[0, row] = abs(lines[RESIDUALS, row]) / lines[ROOT_KERNEL, row]
+        pairs[1, row] = lines[KERNEL, row]
+    return selected_weighted_median(pairs, spare, n)
+
+
+@kernel
+def _plain_median_size(lines: FloatArray, sizes: FloatArray, n: int) -> float:
     for row in range(n):
         sizes[row] = abs(lines[RESIDUALS, row])
     return median(sizes, n)
@@ -170,7 +224,8 @@ def _fill_step(
     corrects residuals made anew, so that the rounding of the matrix slows it down and does not move where it ends.
     """
     for row in range(n):
-        ratio = bound / abs(lines[RESIDUALS, row])  # infinite where the residual is 0; the bound is not
+        size = abs(lines[RESIDUALS, row])
+        ratio = bound * lines[ROOT_KERNEL, row] / size  # infinite where the residual is 0; the bound is not
         lines[_WEIGHTS, row] = ratio if ratio < 1.0 else 1.0
     for i in range(k):
         for row in range(n):
@@ -217,17 +272,21 @@ def scatter(n: int, intercept: bool, basis: Basis, space: Space) -> float:
 
 
 @kernel
-def covariance_factor(lines: FloatArray, n: int, k: int, scale: float, tuning: float) -> float:
-    """Huber's H1 factor on (X'WX)^-1, over the square of the scale."""
+def covariance_factor(lines: FloatArray, n: int, trace: float, total: float, scale: float, tuning: float) -> float:
+    """Huber's H1 factor on (X'WX)^-1, or on what kernel weights make of it, over the square of the scale.
+
+    ``total``: sum of the kernel weights k, the number of rows where all are 1. ``trace``: that of B M, with
+    B = (sum k w x x')^-1 and M = sum k^2 w x x', the number of columns where all are 1.
+    """
     if scale == 0.0:
         return 0.0
-    n_inside, squares = 0, 0.0
+    inside, squares = 0.0, 0.0
     for row in range(n):
-        size = abs(lines[RESIDUALS, row] / scale)
-        n_inside += size <= tuning
-        squares += min(size, tuning) ** 2
-    if n_inside == 0:
+        size = abs(lines[RESIDUALS, row] / scale) / lines[ROOT_KERNEL, row]
+        inside += lines[KERNEL, row] * (size <= tuning)
+        squares += lines[KERNEL, row] * min(size, tuning) ** 2
+    if inside == 0.0:
         return np.nan
-    inside = n_inside / n
-    correction = 1.0 + k / n * (inside * (1.0 - inside)) / inside**2
-    return correction**2 * squares / (n - k) / inside**2
+    inside /= total
+    correction = 1.0 + trace / total * (inside * (1.0 - inside)) / inside**2
+    return correction**2 * squares / (total - trace) / inside**2

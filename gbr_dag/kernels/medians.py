@@ -191,3 +191,71 @@ def sorted_pairs(pairs: FloatArray, spare: FloatArray, n: int) -> FloatArray:
         pairs, spare = spare, pairs
         width *= 2
     return pairs
+
+
+@kernel
+def selected_weighted_median(pairs: FloatArray, spare: FloatArray, n: int) -> float:
+    """Weighted median of the first ``n`` columns (value, positive weight) in any order, both of which it reorders.
+
+    By selection: a sort of 3,000 columns took 8 to 12 times as long. The sums of weights are compensated, so that a
+    cumulative weight of half the total is found as it is in the sorted columns.
+    """
+    total, rest = 0.0, 0.0
+    for i in range(n):
+        total, rest = _compensated_sum(total, rest, pairs[1, i])
+    first, last, looks, seed = 0, n - 1, _LOOKS * n, n
+    below, rest = 0.0, 0.0
+    while last - first >= _FEW:
+        looks -= last - first
+        if looks < 0:
+            return weighted_median(sorted_pairs(pairs, spare, n), n)
+        pivot, seed = _pivot(pairs[0], first, last, seed)
+        above = _partition_pairs(pairs, first, last, pivot, False)
+        is_smallest = above == first
+        if is_smallest:
+            above = _partition_pairs(pairs, first, last, pivot, True)
+        part, part_rest = below, rest
+        for i in range(first, above):
+            part, part_rest = _compensated_sum(part, part_rest, pairs[1, i])
+        beyond = part - (total - part)
+        if beyond > _TIE * total:
+            if is_smallest:
+                return pivot
+            last = above - 1
+            continue
+        if beyond >= -_TIE * total:
+            return _midpoint(np.max(pairs[0, first:above]), np.min(pairs[0, above:n]))
+        first, below, rest = above, part, part_rest
+    return _weighted_median_among(pairs, first, last, below, rest, total)
+
+
+@kernel
+def _partition_pairs(pairs: FloatArray, first: int, last: int, pivot: float, with_pivot: bool) -> int:
+    """Move the columns with values below the pivot, or not above it, to the front; the position after them."""
+    free = first
+    for i in range(first, last + 1):
+        value, weight = pairs[0, i], pairs[1, i]
+        pairs[0, i], pairs[1, i] = pairs[0, free], pairs[1, free]
+        pairs[0, free], pairs[1, free] = value, weight
+        free += (value <= pivot) if with_pivot else (value < pivot)
+    return free
+
+
+@kernel
+def _weighted_median_among(pairs: FloatArray, first: int, last: int, below: float, rest: float, total: float) -> float:
+    """The weighted median, known to lie from ``first`` to ``last``, with the weight below them."""
+    for i in range(first + 1, last + 1):
+        value, weight, j = pairs[0, i], pairs[1, i], i
+        while j > first and pairs[0, j - 1] > value:
+            pairs[0, j], pairs[1, j] = pairs[0, j - 1], pairs[1, j - 1]
+            j -= 1
+        pairs[0, j], pairs[1, j] = value, weight
+    lower, at_half = np.nan, False
+    for i in range(first, last + 1):
+        below, rest = _compensated_sum(below, rest, pairs[1, i])
+        beyond = below - (total - below)
+        if not at_half and beyond >= -_TIE * total:
+            lower, at_half = pairs[0, i], True
+        if beyond > _TIE * total:
+            return _midpoint(lower, pairs[0, i])
+    return np.nan

@@ -121,7 +121,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if not turned:
+            if not turned:  # its run may be the same as the one before: tails hold all of it
                 |add tails[begins[centre]-bottom] 1.0 own|
             |write result[place]|
 '''

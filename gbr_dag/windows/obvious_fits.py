@@ -82,11 +82,11 @@ def obvious_spread(gathered: GatheredRows, fitted: BoolArray) -> ObviousSpread:
     freedom, student = np.full(fitted.shape, np.nan), np.full(fitted.shape, np.nan)
     for window, target in zip(*np.nonzero(fitted)):
         here = window, target
-        covariance[here], freedom[here], student[here] = _spread(*gathered.of(window, target))
+        covariance[here], freedom[here], student[here] = spread_of(*gathered.of(window, target))
     return ObviousSpread(covariance, freedom, student)
 
 
-def _spread(rows: GroupRows, kernel: FloatArray) -> tuple[FloatArray, float, float]:
+def spread_of(rows: GroupRows, kernel: FloatArray) -> tuple[FloatArray, float, float]:
     """B M B, sum k - tr BM and nu of one fit.
 
     Q is the orthogonal basis of the rows sqrt(v) x', Q R: B = (R'R)^-1, and with K = diag(k) M = R' Q'KQ R. The hat
@@ -94,7 +94,7 @@ def _spread(rows: GroupRows, kernel: FloatArray) -> tuple[FloatArray, float, flo
     """
     rooted = rooted_rows(rows)
     kept = kept_predictors(rows, rooted)
-    basis, to_coefficients = _basis(rows, rooted, kept)
+    basis, to_coefficients = orthonormal_basis(rows, rooted, kept)
     hat = np.sum(basis**2, axis=1)
     inner = basis.T @ (kernel[:, None] * basis)
     freedom = float(np.sum(kernel * (1.0 - hat)))
@@ -107,7 +107,7 @@ def _spread(rows: GroupRows, kernel: FloatArray) -> tuple[FloatArray, float, flo
     return covariance, freedom, freedom**2 / spread if spread > 0.0 else np.nan
 
 
-def _basis(rows: GroupRows, rooted: RootedRows, kept: list[int]) -> tuple[FloatArray, FloatArray]:
+def orthonormal_basis(rows: GroupRows, rooted: RootedRows, kept: list[int]) -> tuple[FloatArray, FloatArray]:
     """Orthonormal columns (n, rank) of the design, and what takes coefficients of them to those of the design."""
     q, r = np.linalg.qr(rooted.x[:, kept])
     slopes = np.linalg.inv(r)

@@ -116,9 +116,10 @@ def test_direction_of_rows_that_count_for_nothing(seed):
 def test_both_ways_to_a_step(k):
     rng = np.random.default_rng(k)
     q = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(30, k)))[0].T)
-    lines, matrix, step, other = rng.normal(size=(4, 30)), np.empty((k, k)), np.empty(k), np.empty(k)
+    lines, matrix, step, other = rng.normal(size=(6, 30)), np.empty((k, k)), np.empty(k), np.empty(k)
+    lines[irls.ROOT_KERNEL] = rng.uniform(0.1, 2.0, 30)
     irls._fill_step(q, lines, 30, k, 0.01, matrix, step)
-    v = np.minimum(1.0, 0.01 / np.abs(lines[irls.RESIDUALS]))
+    v = np.minimum(1.0, 0.01 * lines[irls.ROOT_KERNEL] / np.abs(lines[irls.RESIDUALS]))
     expected = np.linalg.solve(q * v @ q.T, q * v @ lines[irls.RESIDUALS])
     assert orthogonal.solve_by_cholesky(matrix, k, 1e-10, step)
     np.testing.assert_allclose(step, expected, rtol=1e-12)

@@ -76,7 +76,9 @@ def window_design(seed: int, number: int, boundary: str, kernel: str, n_dimensio
         "missing": bool(rng.random() < 0.5),
         "within": bool(rng.random() < 0.3),
         "two_targets": bool(rng.random() < 0.3),
-        "intercept": bool(rng.random() < 0.85),
+        "intercept": bool(rng.random() < 0.75),
+        "clusters": bool(rng.random() < 0.3),
+        "whole": bool(rng.random() < 0.3),
     }
     names = ["a", "b", "c", "d"][:n_dimensions]
     by_dimension: dict[str, Any] = {"boundary": boundary, "kernel": lopsided if kernel == "callable" else kernel}
@@ -86,13 +88,16 @@ def window_design(seed: int, number: int, boundary: str, kernel: str, n_dimensio
         by_dimension["kernel"] = dict(zip(names, rng.choice(KERNELS[:4], size=n_dimensions).tolist()))
     frame, predictors = _frame(rng, names, choices)
     targets = ["y", "t"] if choices["two_targets"] else ["y"]
+    sizes = [*SIZES[n_dimensions]]
+    if choices["whole"] and n_dimensions > 1:
+        sizes[-1] = int(np.ptp(frame[names[-1]]))
     n_coefficients = max(len(predictors) + choices["intercept"], 1)
     absolute = bool(choices["weights"] and rng.random() < 0.3)
     inputs = {
         **by_dimension,
         "frame": frame,
         "by": names,
-        "window": dict(zip(names, SIZES[n_dimensions])),
+        "window": dict(zip(names, sizes)),
         "within": ["sector"] if choices["within"] else [],
         "targets": targets,
         "predictors": predictors,
@@ -108,7 +113,9 @@ def window_design(seed: int, number: int, boundary: str, kernel: str, n_dimensio
     if "periodic" in np.ravel([*by_dimension["boundary"].values()] if boundary == "mixed" else boundary):
         wrapped = [name for name in names if boundary == "periodic" or by_dimension["boundary"][name] == "periodic"]
         spans = {name: int(np.ptp(frame[name])) + 1 for name in wrapped}
-        inputs["period"] = {name: span + int(rng.integers(0, 3)) for name, span in spans.items()}
+        inputs["period"] = {
+            name: max(span, 2 * inputs["window"][name] + 1) + int(rng.integers(0, 3)) for name, span in spans.items()
+        }
     return WindowDesign(number, boundary, kernel, n_dimensions, choices, inputs)
 
 
@@ -123,6 +130,9 @@ def _frame(rng: np.random.Generator, names: list[str], choices: dict[str, Any]) 
         kept = rng.random(len(cells)) < 0.75
         kept[[0, -1]] = True
         cells = cells[kept]
+    if choices["clusters"]:
+        # windows hold a cluster whole: neighbouring bins have the same neighbours
+        cells[:, 0] += 40 * (cells[:, 0] // (SIZES[len(names)][0] + 1))
     n_rows = 1 + rng.poisson(2.0, size=len(cells))
     place = np.repeat(np.arange(len(cells)), n_rows)
     n = len(place)
@@ -134,7 +144,7 @@ def _frame(rng: np.random.Generator, names: list[str], choices: dict[str, Any]) 
         scale = 10.0 ** rng.uniform(-2, 2)
         frame[name] = scale * (rng.normal(size=n) + rng.choice([0.0, 5.0]))
         if i == 1 and rng.random() < 0.5:
-            frame[name] = frame["a"] * scale  # constant in every bin
+            frame[name] = scale * (frame["a"] % 11)  # constant in every bin
     noise = rng.normal(size=n)
     frame["w"] = 10.0 ** rng.uniform(-1, 1, size=n) if choices["weights"] else 1.0
     frame["y"] = 3.0 + sum((frame[name] for name in predictors), 0.1 * frame["a"]) + noise / np.sqrt(frame["w"])

@@ -101,7 +101,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if not turned:
+            if not turned:  # its run may be the same as the one before: tails hold all of it
                 merge_scaled(r, tails[begins[centre]-bottom], 1.0, own, centred, z, p, k)
             result[place][: own + 1] = r
 

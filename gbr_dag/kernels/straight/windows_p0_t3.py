@@ -302,7 +302,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if not turned:
+            if not turned:  # its run may be the same as the one before: tails hold all of it
                 o, a = tails[begins[centre]-bottom], 1.0
                 if o[0] != 0.0 and a != 0.0:
                     if r0 == 0.0:
