@@ -6,9 +6,20 @@ is as good as adding its rows one by one. Kernel weights scale pivots and sums, 
 
 from typing import Optional
 
+import numpy as np
+
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import Factors
+from gbr_dag.tables import Factors, IntArray
 from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.sums import window_sums
+
+
+@config.when(engine="numba")
+def neighbour_counts__numba(window_layout: WindowLayout, entries: IntArray) -> IntArray:
+    """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
+    from gbr_dag.windows.searching import searched_neighbours
+
+    return window_sums(window_layout, np.stack([np.ones_like(entries), entries], axis=1), searched_neighbours)
 
 
 @config.when(engine="numba")

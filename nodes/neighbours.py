@@ -7,8 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.columns import is_every_row
+from gbr_dag.errors import InvalidWindowSpec
 from gbr_dag.graph.backend import config
-from gbr_dag.tables import BinTable, Factors, FloatArray, IntArray
+from gbr_dag.graph.notes import plan_note
+from gbr_dag.graph.sizes import readable_bytes
+from gbr_dag.nodes import selection as row_selection
+from gbr_dag.tables import BinTable, Factors, FloatArray, IntArray, record_width
 from gbr_dag.windows.axes import checked_coordinates, occupied_positions, window_axis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension
@@ -16,6 +21,30 @@ from gbr_dag.windows.stacks import stacked_windows
 from gbr_dag.windows.sums import window_sums
 
 
+def _window_path(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    window: Sequence[WindowDimension],
+    selection: Any = None,
+    predictors: Sequence[str] = (),
+    targets: Sequence[str] = (),
+) -> str:
+    """How windows will be gone through, on what grid and why, from the bins alone."""
+    usable = row_selection.usable_rows(
+        row_selection.selected_rows(frame, selection), row_selection.keyed_rows(frame, by)
+    )
+    keys = frame[list(by)] if is_every_row(usable) else frame.loc[usable, list(by)]
+    keys = keys.drop_duplicates().reset_index(drop=True)
+    try:
+        layout = window_layout(BinTable(keys, np.arange(len(keys))), window, by)
+    except InvalidWindowSpec as error:
+        return f"will be refused: {error}"
+    lines = -(-(record_width(len(predictors), len(predictors) + len(targets)) + 1) // 8)
+    size = 64 * lines  # the compiled engine pads records to cache lines
+    return f"{layout.described(size)}; {len(keys):,} windows, {readable_bytes(size * len(keys))}"
+
+
+@plan_note(_window_path)
 def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Sequence[str]) -> WindowLayout:
     """Neighbours along each dimension that has a window, and the slice of every bin by its other keys.
 
@@ -42,11 +71,10 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     return WindowLayout(tuple(axes), stacked, slices, n_slices, volume)
 
 
-@config.when_in(engine=["numba", "numpy"])
-def neighbour_counts__layout(window_layout: WindowLayout, entries: IntArray) -> IntArray:
+@config.when(engine="numpy")
+def neighbour_counts__numpy(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
-    both = np.stack([np.ones(len(entries)), entries], axis=1)
-    return window_sums(window_layout, both).astype(np.int64)
+    return window_sums(window_layout, np.stack([np.ones_like(entries), entries], axis=1))
 
 
 def n_neighbors_used(neighbour_counts: IntArray) -> IntArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -36,6 +36,9 @@ _LONG_RUN = 2.5
 
 Nanoseconds a cell with p = 2, t = 1: 50, 53, 57 for 1, 2, 3 bins to either side; neighbour by neighbour 55, 89, 123.
 """
+
+Pairs = Callable[[int, int], Iterable[tuple[int, IntArray, IntArray, FloatArray]]]
+"""First and last bin to: first of some centres, their starts (n + 1,) among the entries, neighbours and weights."""
 
 _NO_PLACES = np.empty(0, dtype=np.int64)
 
@@ -156,25 +159,25 @@ class WindowMerging:
         merges = n_cells * axis.mean_length
         self._shared(units, merges / max(units, 1), of_units, scratch)
 
-    def of_pairs(
-        self,
-        records: FloatArray,
-        result: FloatArray,
-        offset: int,
-        starts: IntArray,
-        bins: IntArray,
-        weights: FloatArray,
-    ) -> None:
-        """Windows of the bins from ``offset`` on, from their neighbours: entries ``starts[i]`` to ``starts[i + 1]``."""
+    def of_pairs(self, records: FloatArray, result: FloatArray, pairs: Pairs, mean_length: float) -> None:
+        """Windows of all bins from their neighbours, bin by bin.
+
+        Parameters
+        ----------
+        records : float64 array (n_bins, at least width)
+        result : float64 array (n_bins, at least width + 1)
+        pairs : callable
+            Gives the neighbours of a range of bins, on any thread, some bins at a time.
+        mean_length : float
+            About how many neighbours a bin has.
+        """
 
         def of_centres(first: int, last: int) -> None:
-            self._kernels.merge_pairs(
-                *(records, result, offset, starts, bins, weights, first, last),
-                *self._ending,
-            )
+            for start, starts, bins, weights in pairs(first, last):
+                given = (records, result, start, starts, bins, weights, 0, len(starts) - 1)
+                self._kernels.merge_pairs(*given, *self._ending)
 
-        n = len(starts) - 1
-        self._shared(n, len(bins) / max(n, 1), of_centres, tuple)
+        self._shared(len(result), mean_length, of_centres, tuple)
 
     def _shared(
         self, n: int, merges: float, work: Callable[..., None], scratch: Callable[[], tuple[FloatArray, ...]]

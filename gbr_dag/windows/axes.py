@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,21 +119,17 @@ def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bo
     return _each_once(replace(axis, weights=weights))
 
 
-def neighbour_runs(axis: WindowAxis) -> Optional[IntArray]:
-    """Begin and end of the run that the neighbours of every position are, (2, n_positions); None if weights differ.
+def positions_reached(axis: WindowAxis) -> IntArray:
+    """Begin and end of the run that the neighbours of every position are, (2, n_positions), both ascending.
 
-    Both ascend. On a periodic axis a run may begin before position 0 or end behind the last: the axis is a ring.
+    Neighbours along one axis are always a run, unless its kernel is joined with others. On a periodic axis it may begin
+    before position 0 or end behind the last: the axis is a ring.
     """
-    if not axis.is_plain:
-        return None
-    n = axis.n_positions
-    counts = np.diff(axis.starts)
+    n, counts = axis.n_positions, np.diff(axis.starts)
     begins = axis.neighbours[axis.starts[:-1]]
-    if axis.dimension.boundary == "periodic" and n:
-        centres = np.repeat(np.arange(n), counts)
-        # bins behind the centre, on the ring that the occupied positions are
-        behind = np.bincount(centres, weights=axis.offsets < 0, minlength=n).astype(np.int64)
-        begins = np.arange(n) - behind
+    if axis.dimension.boundary == "periodic":
+        behind = np.concatenate(([0], np.cumsum(axis.offsets < 0)))[axis.starts]
+        begins = np.arange(n) - np.diff(behind)
     return np.stack([begins, begins + counts])
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Optional
 
 import numpy as np
 
-from gbr_dag.kernels.window_merging import AxisNeighbours, WindowMerging
-from gbr_dag.tables import Factors
-from gbr_dag.windows.axes import WindowAxis, neighbour_runs
+from gbr_dag.kernels.window_merging import AxisNeighbours, Pairs, WindowMerging
+from gbr_dag.tables import Factors, FloatArray, IntArray
+from gbr_dag.windows.axes import WindowAxis, positions_reached
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.searching import NeighbourSearch
 
 
 def merged_windows(factors: Factors, layout: WindowLayout, power: int, threads: Optional[int]) -> Factors:
@@ -27,8 +28,7 @@ def merged_windows(factors: Factors, layout: WindowLayout, power: int, threads: 
     records = np.ascontiguousarray(factors.records)
     result = merging.empty_records(layout.n_bins)
     if not layout.on_grid:
-        for chunk in neighbour_chunks(layout):
-            merging.of_pairs(records, result, chunk.start, chunk.starts, chunk.bins, chunk.weights**power)
+        merging.of_pairs(records, result, _pairs(layout, power), layout.neighbours_expected)
         return replace(factors, records=result)
     axes = [_axis_neighbours(axis, power) for axis in layout.axes]
     size = math.prod(layout.shape)
@@ -41,5 +41,23 @@ def merged_windows(factors: Factors, layout: WindowLayout, power: int, threads: 
     return replace(factors, records=result)
 
 
+def _pairs(layout: WindowLayout, power: int) -> Pairs:
+    if not layout.axes:
+        return _themselves
+    search = NeighbourSearch(layout)
+
+    def pairs(first: int, last: int) -> Iterator[tuple[int, IntArray, IntArray, FloatArray]]:
+        for found in search.chunks(first, last):
+            yield found.start, found.starts, found.bins, found.weights**power
+
+    return pairs
+
+
+def _themselves(first: int, last: int) -> Iterator[tuple[int, IntArray, IntArray, FloatArray]]:
+    yield first, np.arange(last - first + 1), np.arange(first, last), np.ones(last - first)
+
+
 def _axis_neighbours(axis: WindowAxis, power: int) -> AxisNeighbours:
-    return AxisNeighbours(axis.starts, axis.neighbours, axis.weights**power, neighbour_runs(axis))
+    return AxisNeighbours(
+        axis.starts, axis.neighbours, axis.weights**power, positions_reached(axis) if axis.is_plain else None
+    )

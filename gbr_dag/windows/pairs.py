@@ -41,14 +41,14 @@ class Neighbours:
 
 def neighbour_chunks(layout: WindowLayout, most: int = _PAIRS_AT_A_TIME) -> Iterator[Neighbours]:
     """Neighbours of all bins, some bins at a time, in the order of the bins; cost O(pairs log(n_bins))."""
-    levels = _levels(layout)
+    levels = neighbour_tree(layout)
     per_centre = layout.neighbours_expected * max([1.0, *(axis.mean_length for axis in layout.axes)])
     step = max(1, int(most / per_centre))
     for start in range(0, layout.n_bins, step):
         yield _neighbours(layout, levels, start, min(start + step, layout.n_bins))
 
 
-def _levels(layout: WindowLayout) -> list[IntArray]:
+def neighbour_tree(layout: WindowLayout) -> list[IntArray]:
     """Nodes of the tree slice / first axis / second axis / ... that occur: per axis, parent * positions + position.
 
     A node is the rank of its key, so that keys stay below bins times positions however many dimensions there are. The
@@ -56,12 +56,21 @@ def _levels(layout: WindowLayout) -> list[IntArray]:
     """
     nodes, levels = layout.slices, []
     for axis, ranks in zip(layout.axes, layout.ranks):
-        keys, nodes = np.unique(nodes * axis.n_positions + ranks, return_inverse=True)
-        nodes = nodes.reshape(-1)
+        keys, nodes = _ranked(nodes * axis.n_positions + ranks)
         levels.append(keys)
     bin_of_leaf = np.empty(layout.n_bins, dtype=np.int64)
     bin_of_leaf[nodes] = np.arange(layout.n_bins)
     return [*levels, bin_of_leaf]
+
+
+def _ranked(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Keys that occur, ascending, and the rank of each one."""
+    steps = np.diff(keys)
+    if len(keys) and steps.min(initial=0) >= 0:  # sorting takes 20 times as long
+        new = np.concatenate(([True], steps > 0))
+        return keys[new], np.cumsum(new) - 1
+    found, ranks = np.unique(keys, return_inverse=True)
+    return found, ranks.reshape(-1)
 
 
 def _neighbours(layout: WindowLayout, levels: list[IntArray], start: int, stop: int) -> Neighbours:

@@ -167,3 +167,32 @@ def test_an_install_that_cannot_be_written_works(install_without_writing):
     out, _ = run(f"import gbr_dag{script}", cwd=folder, user=user, HOME="/nonexistent", NUMBA_DISABLE_JIT="0", **away)
     assert Path(out.splitlines()[-1]).is_relative_to(folder)
     assert list(folder.rglob("*.nb*")) == []
+
+
+WINDOWS = """
+import sys
+import numpy as np, pandas as pd
+from gbr_dag import fit_windows
+rng = np.random.default_rng(2)
+frame = pd.DataFrame({"i": rng.integers(0, 6, 150), "j": rng.integers(0, 5, 150), "w": rng.lognormal(size=150)})
+for name in ("a", "b", "c", "d", "e", "y"):
+    frame[name] = rng.normal(size=150)
+given = {"weights": "w", "statistics": (), "diagnostics": ("errors", "rmse", "pvalues")}
+tables = [
+    fit_windows(frame, ["i", "j"], {"i": 1, "j": 2}, "y", predictors, boundary=boundary, kernel=kernel, **given)
+    for predictors, boundary, kernel in [
+        (["a"], "truncate", "uniform"),
+        (["a", "b", "c", "d", "e"], "mirror", "gaussian"),
+        (["a"], "mirror", "linear"),
+    ]
+]
+pd.to_pickle([table.assign(quality_flag="") for table in tables], sys.argv[1])
+"""
+
+
+def test_interpreted_loops_give_the_same_windows(tmp_path):
+    for disabled in ("0", "1"):
+        run(WINDOWS, tmp_path / disabled, NUMBA_DISABLE_JIT=disabled)
+    for left, right in zip(pd.read_pickle(tmp_path / "0"), pd.read_pickle(tmp_path / "1")):
+        # as above, and windows of a dozen rows and six coefficients
+        np.testing.assert_allclose(left.iloc[:, :-1].to_numpy(float), right.iloc[:, :-1].to_numpy(float), rtol=1e-9)

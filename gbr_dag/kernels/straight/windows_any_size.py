@@ -71,10 +71,11 @@ def merge_runs(
                     line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        made, bottom, middle, top = -1, begins[start], begins[start], begins[start]
+        bottom = middle = top = begins[start]
         for centre in range(start, min(start + piece, n)):
-            if begins[centre] >= middle:
-                made, bottom, middle, top = centre, begins[centre], ends[centre], ends[centre]
+            turned = begins[centre] >= middle
+            if turned:
+                bottom, middle, top = begins[centre], ends[centre], ends[centre]
                 r[:] = 0.0
                 tails[rest][: own + 1] = r
                 for q in range(middle - 1, bottom - 1, -1):
@@ -100,7 +101,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if centre != made:  # its run may be the same as the one before: tails hold all of it
+            if not turned:  # its run may be the same as the one before: tails hold all of it
                 merge_scaled(r, tails[begins[centre]-bottom], 1.0, own, centred, z, p, k)
             result[place][: own + 1] = r
 

@@ -286,10 +286,11 @@ def merge_runs(
                     line[centre, j] = source[base + centre * inner, j]
             cells, here, step = line, 0, 1
         start = unit % pieces * piece
-        made, bottom, middle, top = -1, begins[start], begins[start], begins[start]
+        bottom = middle = top = begins[start]
         for centre in range(start, min(start + piece, n)):
-            if begins[centre] >= middle:
-                made, bottom, middle, top = centre, begins[centre], ends[centre], ends[centre]
+            turned = begins[centre] >= middle
+            if turned:
+                bottom, middle, top = begins[centre], ends[centre], ends[centre]
                 r0 = 0.0
                 r1 = 0.0
                 r2 = 0.0
@@ -785,7 +786,7 @@ def merge_runs(
                 place = wanted[place]
             if place < 0:
                 continue
-            if centre != made:  # its run may be the same as the one before: tails hold all of it
+            if not turned:  # its run may be the same as the one before: tails hold all of it
                 o, a = tails[begins[centre]-bottom], 1.0
                 if o[0] != 0.0 and a != 0.0:
                     if r0 == 0.0:
