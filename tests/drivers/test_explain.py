@@ -218,6 +218,8 @@ def test_keys_of_every_kind_find_their_rows(keys, key):
 
 
 def test_tables_of_windows_are_refused():
-    table = gbr_dag.fit_windows(gbr_dag.load_flights(), "month", {"month": 1}, "arr_delay", engine="numpy", statistics=())
+    table = gbr_dag.fit_windows(
+        gbr_dag.load_flights(), "month", {"month": 1}, "arr_delay", engine="numpy", statistics=()
+    )
     with pytest.raises(gbr_dag.InputError, match="table is one of windows"):
         gbr_dag.explain(table, 3)
