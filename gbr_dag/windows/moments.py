@@ -13,6 +13,7 @@ from gbr_dag.windows.axes import WindowAxis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.pairs import neighbour_chunks
 from gbr_dag.windows.sums import window_sums
+from gbr_dag.windows.weighted_sums import weighted_sums
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -144,8 +145,8 @@ def moment_statistics(
     dict of str to float64 array (n_bins,)
         std has the divisor sum v - sum v^2 / sum v. NaN for the mean of no rows and for std of fewer than 2.
     """
-    n = window_sums(layout, counts[:, None])[:, 0]
-    squared = window_sums(layout, squares[:, None], power=2)[:, 0]
+    n = window_sums(layout, counts[:, None].astype(np.int64))[:, 0]
+    squared = weighted_sums(layout, squares, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         divisor = merged.weight - unit * (squared / (merged.weight / unit))
         std = np.where((n > 1) & (divisor > 0.0), np.sqrt(merged.scatter / divisor), np.nan)
