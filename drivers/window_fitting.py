@@ -186,6 +186,9 @@ def fit_windows(
     >>> model = {"by": ["month", "hour"], "targets": "arr_delay", "predictors": "dep_delay", "statistics": ()}
     >>> table = gbr_dag.fit_windows(flights, window={"month": 1, "hour": 1}, **model)
     >>> table[["month", "hour", "arr_delay_slope_dep_delay", "arr_delay_n_fitted"]].tail(2).round(4)
+         month  hour  arr_delay_slope_dep_delay  arr_delay_n_fitted
+    227     12    22                     1.0092                2448
+    228     12    23                     1.0127                 643
     """
     inputs = {name: value for name, value in locals().items() if name not in ("engine", "fitter", "return_metadata")}
     if not isinstance(return_metadata, bool):
