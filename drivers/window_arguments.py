@@ -86,6 +86,7 @@ def checked_window_arguments(given: Mapping[str, Any], *, fitter: str, engine: s
     inputs["fitter_options"] = checked_options(fitter, inputs["fitter_options"])
     inputs["diagnostics"] = _checked_diagnostics(inputs["diagnostics"], inputs["absolute_weights"])
     check_statistics(inputs["statistics"])
+    _check_weighted_medians(inputs)
     inputs["threads"] = checked_threads(inputs["threads"], engine)
     inputs["n_jobs"] = checked_jobs(inputs["n_jobs"], engine)
     inputs["min_entries"] = checked_entries(inputs["min_entries"], None)
@@ -132,6 +133,22 @@ def check_statistics(asked: Sequence[str], argument: str = "statistics") -> None
         if name not in STATISTICS and not re.fullmatch(r"q\d\d(\.\d+)?", name):
             way_out = f"choices: {', '.join(sorted(STATISTICS))}, or a quantile such as q05"
             raise InputError(unknown(argument, name, STATISTICS, way_out))
+
+
+def _check_weighted_medians(inputs: Mapping[str, Any]) -> None:
+    """Refuse weights for medians where there are no weights, or no medians."""
+    if not inputs["weighted_medians"]:
+        return
+    if inputs["weights"] is None:
+        message = "weighted_medians=True needs weights, got none; give weights=..., or leave it out"
+        raise InputError(message)
+    if not any(name in ("median", "mad") or name.startswith("q") for name in inputs["statistics"]):
+        asked = ", ".join(map(repr, inputs["statistics"])) or "none"
+        message = (
+            f"weighted_medians=True needs 'median', 'mad' or a quantile such as 'q05' in statistics, got {asked};"
+            " add one, or leave it out"
+        )
+        raise InputError(message)
 
 
 def _check_within(inputs: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -14,6 +14,15 @@ from gbr_dag.windows.specification import BOUNDARIES, KERNELS, WITHOUT_WIDTH, Wi
 
 _PARTS = ("size", "boundary", "period", "kernel", "width")
 
+_DEFAULTS = {"boundary": "truncate", "period": None, "kernel": "uniform", "width": None}
+"""What the parts but the size are where nothing else is said."""
+
+_NEEDED: dict[str, tuple[str, Callable[[WindowDimension], bool]]] = {
+    "period": ("boundary='periodic'", lambda dimension: dimension.boundary == "periodic"),
+    "width": ("kernel='gaussian', 'epanechnikov' or 'linear'", lambda dimension: _takes_width(dimension.kernel)),
+}
+"""Parts that not every window has a use for: the words of what they need, and whether a dimension has it."""
+
 _LARGEST = 2**60
 """Largest size and period, as of coordinates: their sums must stay in 64 bits."""
 
@@ -23,12 +32,13 @@ def checked_window(
 ) -> tuple[WindowDimension, ...]:
     """The window along every dimension of ``by``, from sizes or from dicts of size, boundary, period, kernel, width.
 
-    What a dimension does not say itself is taken from the other arguments: one value for all, or a dict by name.
+    What a dimension does not say itself is taken from the other arguments: a dict by name, or one value for all that
+    have a window.
 
     Raises
     ------
     InvalidWindowSpec
-        If something is missing, unknown or out of its range.
+        If something is missing, unknown, out of its range, or of no use.
     """
     if not isinstance(window, Mapping):
         message = f"window must be a dict of sizes by name such as {{{by[0]!r}: 1}}, got {window!r}"
@@ -41,13 +51,17 @@ def checked_window(
     for part, value in given.items():
         if isinstance(value, Mapping):
             _check_names(_argument(part), value, by)
-    dimensions = tuple(_dimension(name, window.get(name, 0), given) for name in by)
-    _check_used("period", period, any(dimension.boundary == "periodic" for dimension in dimensions))
-    _check_used("width", kernel_width, any(_takes_width(dimension.kernel) for dimension in dimensions))
+    parts = {name: _own_parts(name, window.get(name, 0), given) for name in by}
+    for_all = {part: value for part, value in given.items() if not isinstance(value, Mapping)}
+    dimensions = tuple(_dimension(name, own, for_all) for name, own in parts.items())
+    for part, value in for_all.items():
+        if not _is_default(part, value):
+            _check_used(part, value, dimensions, parts)
     return dimensions
 
 
-def _dimension(name: str, described: Any, given: Mapping[str, Any]) -> WindowDimension:
+def _own_parts(name: str, described: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of one dimension by its name, in ``window`` or in a dict of another argument."""
     own = dict(described) if isinstance(described, Mapping) else {"size": described}
     for part in own:
         if part not in _PARTS:
@@ -56,18 +70,33 @@ def _dimension(name: str, described: Any, given: Mapping[str, Any]) -> WindowDim
     if "size" not in own:
         message = f"window[{name!r}] must have a size, got {described!r}"
         raise InvalidWindowSpec(message)
-    own.update({part: value[name] for part, value in given.items() if _names(value, name) and part not in own})
-    for_all = {part: value for part, value in given.items() if not isinstance(value, Mapping)}
+    for part, value in given.items():
+        if not isinstance(value, Mapping) or name not in value:
+            continue
+        if part in own and not _is_default(part, value[name]):
+            message = (
+                f"{_argument(part)} of {name!r} must be given once, got {value[name]!r} beside {own[part]!r} of its"
+                " window; leave one out"
+            )
+            raise InvalidWindowSpec(message)
+        own.setdefault(part, value[name])
+    return own
+
+
+def _dimension(name: str, own: Mapping[str, Any], for_all: Mapping[str, Any]) -> WindowDimension:
     size = _checked_size(name, own["size"])
-    boundary = _checked_choice("boundary", name, own.get("boundary", for_all.get("boundary", "truncate")), BOUNDARIES)
+    general = for_all if size else {}
+    boundary = _checked_choice("boundary", name, own.get("boundary", general.get("boundary", "truncate")), BOUNDARIES)
     if callable(own.get("kernel")):
         message = f"kernel of {name!r}: a kernel of your own is for all dimensions; give it as kernel=..."
         raise InvalidWindowSpec(message)
-    kernel = own.get("kernel", for_all.get("kernel", "uniform"))
+    kernel = own.get("kernel", general.get("kernel", "uniform"))
     if not callable(kernel):
         kernel = _checked_choice("kernel", name, kernel, KERNELS)
-    period = own.get("period", for_all.get("period") if boundary == "periodic" else None)
-    width = own.get("width", for_all.get("width") if _takes_width(kernel) else None)
+    if not size:
+        _check_without_window(name, own)
+    period = own.get("period", general.get("period") if boundary == "periodic" else None)
+    width = own.get("width", general.get("width") if _takes_width(kernel) else None)
     return WindowDimension(
         name,
         size,
@@ -78,23 +107,44 @@ def _dimension(name: str, described: Any, given: Mapping[str, Any]) -> WindowDim
     )
 
 
-def _names(value: Any, name: str) -> bool:
-    return isinstance(value, Mapping) and name in value
-
-
 def _argument(part: str) -> str:
     return "kernel_width" if part == "width" else part
+
+
+def _is_default(part: str, value: Any) -> bool:
+    default = _DEFAULTS[part]
+    return value is None if default is None else isinstance(value, str) and value == default
 
 
 def _takes_width(kernel: Any) -> bool:
     return kernel not in WITHOUT_WIDTH
 
 
-def _check_used(part: str, value: Any, used: bool) -> None:
+def _check_without_window(name: str, own: Mapping[str, Any]) -> None:
+    """Refuse what a dimension of window size 0 would ignore."""
+    for part in _DEFAULTS:
+        if part in own and not _is_default(part, own[part]):
+            message = (
+                f"{_argument(part)} of {name!r} must be left out, its window has size 0, got {own[part]!r}; give it a"
+                " size of at least 1, or leave it out"
+            )
+            raise InvalidWindowSpec(message)
+
+
+def _check_used(
+    part: str, value: Any, dimensions: Sequence[WindowDimension], parts: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Refuse one value for all dimensions where none has a use for it."""
-    if value is not None and not isinstance(value, Mapping) and not used:
-        way_out = "boundary='periodic'" if part == "period" else "kernel='gaussian', 'epanechnikov' or 'linear'"
-        message = f"{_argument(part)} {value!r} is used by no dimension; give {way_out} too, or leave it out"
+    able = [dimension for dimension in dimensions if dimension.size > 0]
+    way_out = "all windows have size 0; give one a size of at least 1, or leave it out"
+    if able and part in _NEEDED:
+        needed, is_able = _NEEDED[part]
+        able = [dimension for dimension in able if is_able(dimension)]
+        way_out = f"give {needed} too, or leave it out"
+    if able:
+        way_out = f"every dimension it could be for has its own {part}; leave it out"
+    if all(part in parts[dimension.name] for dimension in able):
+        message = f"{_argument(part)} {value!r} is used by no dimension; {way_out}"
         raise InvalidWindowSpec(message)
 
 

@@ -114,12 +114,14 @@ def test_without_a_kernel_errors_are_those_of_weighted_least_squares(engine, abs
 
 
 @every_engine
-@pytest.mark.parametrize("kernel", ["uniform", "gaussian"])
-def test_a_window_of_the_bin_alone_is_its_group(engine, kernel):
+@pytest.mark.parametrize(
+    ("sizes", "kernel"), [((0, 0), {}), ((1, 2), {"kernel": "gaussian", "kernel_width": 1e-200})], ids=["size", "width"]
+)
+def test_a_window_of_the_bin_alone_is_its_group(engine, sizes, kernel):
     frame = grid_frame(5)
     frame.loc[frame["a"] == 2, "z"] = 4.0
     shared = {"min_entries": 4, "engine": engine}
-    table = window_table(frame, engine, {"a": 0, "b": 0}, kernel=kernel, min_entries=4)
+    table = window_table(frame, engine, dict(zip("ab", sizes)), min_entries=4, **kernel)
     wanted = [name for name in DIAGNOSTICS if name != "rmse"]
     groups = gbr_dag.fit_groups(frame, ["a", "b"], "y", ["x", "z"], weights="w", diagnostics=wanted, **shared)
     groups = groups.rename(columns={"y_n_used": "y_n_fitted"})

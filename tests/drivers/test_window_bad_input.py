@@ -47,6 +47,9 @@ def own_kernel(offsets, _widths):
     return np.ones(len(offsets))
 
 
+BOTH = {"i": 1, "j": 1}
+NO_WINDOW = "of 'j' must be left out, its window has size 0, got"
+ALL_ZERO = "is used by no dimension; all windows have size 0; give one a size of at least 1, or leave it out"
 SIZE = "must be an integer of at least 0, the bins to either side, got"
 WINDOWS = {
     "none": ({"window": None}, "window must be a dict of sizes by name such as {'i': 1}, got None"),
@@ -70,7 +73,7 @@ WINDOWS = {
     "rich boundary": ({"window": {"i": {"size": 1, "boundary": None}}}, "boundary of 'i' None is unknown"),
     "period unused": ({"period": 24}, "period 24 is used by no dimension; give boundary='periodic' too"),
     "period of another": (
-        {"boundary": {"i": "periodic"}, "period": {"j": 9}},
+        {"window": BOTH, "boundary": {"i": "periodic"}, "period": {"j": 9}},
         "period of 'j' is for boundary 'periodic', its boundary is 'truncate'",
     ),
     "period too short": (
@@ -87,11 +90,45 @@ WINDOWS = {
     "rich own kernel": ({"window": {"i": {"size": 1, "kernel": own_kernel}}}, "a kernel of your own is for all"),
     "width unused": ({"kernel_width": 2}, "kernel_width 2 is used by no dimension; give kernel='gaussian'"),
     "width of none": (
-        {"kernel": {"i": "gaussian"}, "kernel_width": {"j": 2.0}},
+        {"window": BOTH, "kernel": {"i": "gaussian"}, "kernel_width": {"j": 2.0}},
         "kernel_width of 'j' must be left out, kernel 'uniform' has none, got 2.0",
     ),
     "width zero": ({"kernel": "gaussian", "kernel_width": 0}, "kernel_width of 'i' must be a number above 0, in bins"),
     "width boolean": ({"kernel": "linear", "kernel_width": True}, "kernel_width of 'i' must be a number above 0"),
+    "boundary without a window": ({"boundary": {"j": "mirror"}}, f"boundary {NO_WINDOW} 'mirror'; give it a size of"),
+    "kernel without a window": ({"kernel": {"j": "linear"}}, f"kernel {NO_WINDOW} 'linear'"),
+    "width without a window": ({"kernel": "linear", "kernel_width": {"j": 2}}, f"kernel_width {NO_WINDOW} 2"),
+    "period without a window": ({"boundary": {"i": "periodic"}, "period": {"j": 9}}, f"period {NO_WINDOW} 9"),
+    "rich without a window": ({"window": {"i": 1, "j": {"size": 0, "width": 2}}}, f"kernel_width {NO_WINDOW} 2"),
+    "boundary of no window": ({"window": {"i": 0}, "boundary": "mirror"}, f"boundary 'mirror' {ALL_ZERO}"),
+    "kernel of no window": ({"window": {"i": 0}, "kernel": "linear"}, f"kernel 'linear' {ALL_ZERO}"),
+    "own kernel of no window": ({"window": {"i": 0}, "kernel": own_kernel}, ALL_ZERO),
+    "width of no window": ({"window": {"i": 0}, "kernel_width": 2}, f"kernel_width 2 {ALL_ZERO}"),
+    "period of no window": ({"window": {"i": 0}, "period": 9}, f"period 9 {ALL_ZERO}"),
+    "boundary twice": (
+        {"window": {"i": {"size": 1, "boundary": "mirror"}}, "boundary": {"i": "symmetric"}},
+        "boundary of 'i' must be given once, got 'symmetric' beside 'mirror' of its window; leave one out",
+    ),
+    "width twice": (
+        {"window": {"i": {"size": 1, "kernel": "linear", "width": 2}}, "kernel_width": {"i": 3}},
+        "kernel_width of 'i' must be given once, got 3 beside 2 of its window",
+    ),
+    "boundary overridden": (
+        {"window": {"i": {"size": 1, "boundary": "mirror"}}, "boundary": "symmetric"},
+        "boundary 'symmetric' is used by no dimension; every dimension it could be for has its own boundary; leave it",
+    ),
+    "kernel overridden": (
+        {"window": {"i": {"size": 1, "kernel": "linear"}}, "kernel": own_kernel},
+        "is used by no dimension; every dimension it could be for has its own kernel; leave it out",
+    ),
+    "period overridden": (
+        {"window": {"i": {"size": 1, "boundary": "periodic", "period": 6}}, "period": 7},
+        "period 7 is used by no dimension; every dimension it could be for has its own period; leave it out",
+    ),
+    "width overridden": (
+        {"kernel": "linear", "window": {"i": {"size": 1, "width": 6}}, "kernel_width": 7},
+        "kernel_width 7 is used by no dimension; every dimension it could be for has its own width; leave it out",
+    ),
     "width infinite": ({"kernel": "linear", "kernel_width": np.inf}, "kernel_width of 'i' must be a number above 0"),
 }
 RANGES = {
@@ -125,6 +162,14 @@ REFUSED = {
     "own fitter": ({"fitter": own_kernel}, "fitter of your own is not there for windows; fitters:"),
     "fitter on engine": ({"fitter": "huber"}, "fitter 'huber' does not run on engine 'numpy'; engines that can:"),
     "wls without weights": ({"fitter": "wls"}, "fitter 'wls' needs weights, got none"),
+    "weighted medians without weights": (
+        {"weighted_medians": True, "statistics": "median"},
+        "weighted_medians=True needs weights, got none; give weights=..., or leave it out",
+    ),
+    "weighted medians without medians": (
+        {"weighted_medians": True, "weights": "w", "statistics": ["mean", "std"]},
+        "weighted_medians=True needs 'median', 'mad' or a quantile such as 'q05' in statistics, got 'mean', 'std'; add",
+    ),
     "words collide": (
         {"predictors": ["a b", "a_b"]},
         "predictors 'a b' and 'a_b' would both be 'a_b' in the names of columns; rename one",
@@ -218,3 +263,26 @@ def test_tiny_widths_leave_the_bin_alone(frame):
     alone, tiny = fit(frame, window={"i": 0}), fit(frame, kernel="gaussian", kernel_width=1e-200)
     columns = ["y_slope_x", "y_slope_x_err", "y_n_fitted", "n_neighbors_used"]
     pd.testing.assert_frame_equal(tiny[columns], alone[columns])
+
+
+@pytest.mark.parametrize("statistic", ["median", "mad", "q05"])
+def test_weighted_medians_are_for_every_order_statistic(frame, statistic):
+    assert f"y_{statistic}" in fit(frame, weighted_medians=True, weights="w", statistics=["mean", statistic])
+
+
+def test_defaults_may_be_given_where_they_change_nothing(frame):
+    defaults = {"boundary": "truncate", "kernel": "uniform", "period": None, "width": None}
+    rich = {"i": {"size": 0, **defaults}, "j": {"size": 1, "boundary": "mirror"}}
+    named = {"boundary": {"i": "truncate", "j": "truncate"}, "kernel": {"i": "uniform"}, "kernel_width": {"i": None}}
+    expected = fit(frame, window={"j": 1}, boundary="mirror")
+    pd.testing.assert_frame_equal(fit(frame, window=rich, **named), expected)
+    pd.testing.assert_frame_equal(fit(frame, window=rich, boundary="truncate", kernel="uniform"), expected)
+
+
+def test_dimensions_without_a_window_take_nothing_from_the_others(frame):
+    table = fit(frame, boundary="mirror", kernel="gaussian", kernel_width=2.0)
+    assert table.attrs["gbr_dag"]["inputs"]["window"] == {
+        "i": {"size": 1, "boundary": "mirror", "kernel": "gaussian", "width": 2.0},
+        "j": {"size": 0, "boundary": "truncate", "kernel": "uniform"},
+    }
+    pd.testing.assert_frame_equal(fit(frame, window=table.attrs["gbr_dag"]["inputs"]["window"]), table)

@@ -116,6 +116,9 @@ def window_design(seed: int, number: int, boundary: str, kernel: str, n_dimensio
         inputs["period"] = {
             name: max(span, 2 * inputs["window"][name] + 1) + int(rng.integers(0, 3)) for name, span in spans.items()
         }
+    for argument in ("boundary", "kernel", "period"):
+        if isinstance(inputs.get(argument), dict):  # refused for a dimension without a window
+            inputs[argument] = {name: value for name, value in inputs[argument].items() if inputs["window"][name]}
     return WindowDesign(number, boundary, kernel, n_dimensions, choices, inputs)
 
 
