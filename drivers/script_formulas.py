@@ -24,7 +24,7 @@ class SumOfColumns:
 
 
 def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[str]) -> SumOfColumns:
-    """What a formula asks for; its left side may be absent, the word ``target`` or one of the targets.
+    """What a formula asks for; its left side may be absent, the word ``target`` or the only target.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
         return f"_backtick_{len(quoted) - 1}"
 
     if tilde:
-        _check_left(formula, left.strip().strip("`"), targets)
+        _check_left(formula, left.strip().strip("`"), right.strip(), targets)
     right = _BACKTICKS.sub(placeholder, right).strip()
     tree = _tree(formula, right)
     intercept = True
@@ -63,11 +63,19 @@ def sum_of_columns(formula: Any, targets: Sequence[str], predictors: Sequence[st
     return SumOfColumns(tuple(found), intercept)
 
 
-def _check_left(formula: str, left: str, targets: Sequence[str]) -> None:
-    if left not in ("", "target", *targets):
+def _check_left(formula: str, left: str, right: str, targets: Sequence[str]) -> None:
+    if left in ("", "target"):
+        return
+    if left not in targets:
         message = (
             f"fit_formula {formula!r}: the left side must be the word target or one of fit_columns"
             f" ({', '.join(targets)}), got {left!r}; the right side serves every target"
+        )
+        raise InputError(message)
+    if len(targets) > 1:
+        message = (
+            f"fit_formula {formula!r}: the left side names one of {len(targets)} fit_columns; write"
+            f" {'target ~ ' + right!r}, which serves them all, or call once for each target"
         )
         raise InputError(message)
 

@@ -5,6 +5,7 @@ It takes the arguments that those scripts know; new code takes :func:`gbr_dag.fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
@@ -14,7 +15,7 @@ import pandas as pd
 from gbr_dag.drivers.arguments import checked_frame, checked_names
 from gbr_dag.drivers.fitters import WINDOW_ENGINES_OF, check_window_engine, fitter_name
 from gbr_dag.drivers.script_calls import check_choice, check_numeric, check_text, checked_whole
-from gbr_dag.drivers.script_formulas import sum_of_columns
+from gbr_dag.drivers.script_formulas import SumOfColumns, sum_of_columns
 from gbr_dag.drivers.sliding_window import window_driver_of
 from gbr_dag.drivers.window_arguments import DEFAULTS, check_statistics
 from gbr_dag.errors import InputError, InvalidWindowSpec
@@ -24,6 +25,22 @@ Names = Union[str, Sequence[str]]
 Aggregations = Mapping[str, Optional[Names]]
 
 _BACKENDS = ("numba", "numpy")
+
+_NAMES = {
+    "binning": "binning_formulas",
+    "by": "group_columns",
+    "predictors": "predictor_columns",
+    "targets": "fit_columns",
+    "weights": "weights_column",
+    "window": "window_spec",
+}
+"""What the door calls arguments of ``fit_windows``."""
+
+_OF_ARGUMENTS = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"[^"]*"|\A(?:binning|by|predictors|window)\b|\b(?:binning|by|weights)(?==)"""
+    r"""|targets and predictors must|needs weights,"""
+)
+"""Where refusals name arguments; quoted text, which is skipped, comes first."""
 
 
 def make_sliding_window_fit(
@@ -61,7 +78,8 @@ def make_sliding_window_fit(
         Targets and predictors. A missing target leaves its row out for that target only.
     fit_formula : str, optional
         ``"target ~ a + b"``: predictors joined by ``+``, with ``- 1`` or ``+ 0`` for no intercept. The left side may be
-        absent, the word ``target`` or one target: the right side serves every target. None: statistics only.
+        absent, the word ``target`` or the only target: the right side serves every target, and names every predictor.
+        None: statistics only.
     fitter : {"ols", "wls", "huber"}, default "ols"
         As for :func:`fit_windows`.
     aggregation_functions : dict of str to sequence of str, optional
@@ -139,9 +157,12 @@ def make_sliding_window_fit(
     if fit_formula is None:
         inputs["diagnostics"] = ()
     else:
-        output, terms = "fit_table", sum_of_columns(fit_formula, targets, predictors)
+        output, terms = "fit_table", _terms(fit_formula, targets, predictors)
         inputs.update(predictors=terms.predictors, intercept=terms.intercept)
-    table: pd.DataFrame = window_driver_of(backend, fitter).execute([output], inputs)[output]
+    try:
+        table: pd.DataFrame = window_driver_of(backend, fitter).execute([output], inputs)[output]
+    except InputError as error:
+        raise type(error)(_in_words_of_the_door(str(error))) from error.__cause__
     unasked = [
         f"{target}_{name}{suffix}"
         for target in targets
@@ -149,6 +170,31 @@ def make_sliding_window_fit(
         if name not in statistics[target]
     ]
     return table.drop(columns=unasked)
+
+
+def _in_words_of_the_door(message: str) -> str:
+    """A refusal of :func:`fit_windows` with the names that this door has for its arguments."""
+
+    def named(match: re.Match[str]) -> str:
+        found = match.group()
+        return (
+            found if found[0] in "'\"" else re.sub(r"\w+", lambda word: _NAMES.get(word.group(), word.group()), found)
+        )
+
+    return _OF_ARGUMENTS.sub(named, message).replace("move it to within", "give it to fit_windows as within")
+
+
+def _terms(formula: Any, targets: Sequence[str], predictors: Sequence[str]) -> SumOfColumns:
+    """What the formula asks for; a predictor that it does not is refused."""
+    terms = sum_of_columns(formula, targets, predictors)
+    unused = [name for name in predictors if name not in terms.predictors]
+    if unused:
+        message = (
+            f"predictor_columns: fit_formula {formula!r} has no {', '.join(map(repr, unused))}; add them, or leave them"
+            " out"
+        )
+        raise InputError(message)
+    return terms
 
 
 def _checked_roles(

@@ -160,27 +160,32 @@ def test_statistics_by_target(frame):
     ],
 )
 def test_formulas(formula, predictors, intercept):
-    found = sum_of_columns(formula, ["y", "z"], ["a", "b", "c d"])
+    found = sum_of_columns(formula, ["y"], ["a", "b", "c d"])
     assert (list(found.predictors), found.intercept) == (predictors, intercept)
 
 
 @pytest.mark.parametrize(
     ("formula", "text"),
     [
-        ("y ~ a * b", "term 'a * b' is no plain column; formulas with products and functions are not there yet"),
-        ("y ~ a + I(a**2)", "term 'I(a**2)' is no plain column"),
-        ("y ~ C(b) + a", "term 'C(b)' is no plain column"),
-        ("y ~ a:b", "cannot be read at ':b'"),
-        ("y ~ a b", "cannot be read at 'b'"),
-        ("y ~ a + ", "cannot be read at"),
-        ("y ~ (`c d` + a) ** 2", "term '(`c d` + a) ** 2' is no plain column"),
-        ("y ~ a - b", "term '- b' is no plain column"),
-        ("y ~ a + 2", "term '2' is no plain column"),
-        ("y ~ a + True", "term 'True' is no plain column"),
-        ("y ~ a + bb", "term 'bb' is not in predictor_columns (a, b, c d); did you mean 'b'?"),
+        ("target ~ a * b", "term 'a * b' is no plain column; formulas with products and functions are not there yet"),
+        ("target ~ a + I(a**2)", "term 'I(a**2)' is no plain column"),
+        ("target ~ C(b) + a", "term 'C(b)' is no plain column"),
+        ("target ~ a:b", "cannot be read at ':b'"),
+        ("target ~ a b", "cannot be read at 'b'"),
+        ("target ~ a + ", "cannot be read at"),
+        ("target ~ (`c d` + a) ** 2", "term '(`c d` + a) ** 2' is no plain column"),
+        ("target ~ a - b", "term '- b' is no plain column"),
+        ("target ~ a + 2", "term '2' is no plain column"),
+        ("target ~ a + True", "term 'True' is no plain column"),
+        ("target ~ a + bb", "term 'bb' is not in predictor_columns (a, b, c d); did you mean 'b'?"),
         ("u ~ a", "the left side must be the word target or one of fit_columns (y, z), got 'u'"),
         ("log(y) ~ a", "the left side must be the word target or one of fit_columns (y, z), got 'log(y)'"),
-        ("y ~ 0", "has nothing to fit"),
+        ("~ 0", "has nothing to fit"),
+        (
+            "`z` ~ a + b",
+            "the left side names one of 2 fit_columns; write 'target ~ a + b', which serves them all, or call once for"
+            " each target",
+        ),
         ("", "cannot be read at ''"),
         (3, "fit_formula must be a string such as 'target ~ a + b', or None for statistics only, got 3"),
     ],
@@ -210,7 +215,8 @@ REFUSED = {
     "no targets": ({"fit_columns": []}, "fit_columns must name at least one column, got none"),
     "float bins": (
         {"group_columns": "drift", "window_spec": {"drift": 1}, "predictor_columns": "d", "fit_formula": "d"},
-        "by must be integer bins, column 'drift' is float64",
+        "group_columns must be integer bins, column 'drift' is float64; make bins with binning_formulas={'bin': "
+        "{'column': 'drift', 'width': ...}} and group_columns='bin', or give it to fit_windows as within",
     ),
     "mask length": ({"selection": np.ones(3, dtype=bool)}, "selection must have one value per row (900,), got (3,)"),
     "mask dtype": ({"selection": np.ones(900)}, "selection must be boolean, got float64"),
@@ -220,7 +226,20 @@ REFUSED = {
     "glm": ({"fitter": "glm", "weights_column": "w"}, "fitter 'glm' is not there for windows; fitters:"),
     "rlm": ({"fitter": "rlm", "weights_column": "w"}, "fitter 'rlm' is not there for windows; fitters:"),
     "huber": ({"fitter": "huber"}, "fitter 'huber' does not run on backend 'numpy'; give backend='numba'"),
-    "wls": ({"fitter": "wls"}, "fitter 'wls' needs weights, got none"),
+    "wls": ({"fitter": "wls"}, "fitter 'wls' needs weights_column, got none; give weights_column=..., or fitter="),
+    "wls of statistics": ({"fitter": "wls", "fit_formula": None}, "fitter 'wls' needs weights_column, got none"),
+    "shared": (
+        {"fit_columns": "d", "fit_formula": "drift + d"},
+        "fit_columns and predictor_columns must not share columns, got 'd' in both",
+    ),
+    "bins of none": ({"binning_formulas": {"by": "d"}}, "binning_formulas 'by' is unknown; keys: xBin, yBin"),
+    "no bins": ({"binning_formulas": 3}, "binning_formulas must be a dict of rules by name, such as {'xBin'"),
+    "bins there": ({"binning_formulas": {"xBin": "d // 2"}}, "binning_formulas: the frame has a column 'xBin' already"),
+    "unused predictor": (
+        {"fit_formula": "target ~ drift"},
+        "predictor_columns: fit_formula 'target ~ drift' has no 'd'; add them, or leave them out",
+    ),
+    "one of the targets": ({"fit_formula": "dX ~ drift + d"}, "the left side names one of 2 fit_columns; write"),
     "min_entries 0": ({"min_entries": 0}, "min_entries must be an integer of at least 1, got 0"),
     "min_entries none": ({"min_entries": None}, "min_entries must be an integer of at least 1, got None"),
     "min_entries float": ({"min_entries": 5.0}, "min_entries must be an integer of at least 1, got 5.0"),
@@ -235,7 +254,7 @@ REFUSED = {
         {"aggregation_functions": {"dX": [np.mean]}},
         "aggregation_functions['dX'] must be names (str)",
     ),
-    "formula": ({"fit_formula": "dX ~ drift * d"}, "term 'drift * d' is no plain column"),
+    "formula": ({"fit_formula": "target ~ drift * d"}, "term 'drift * d' is no plain column"),
     "suffix": ({"suffix": 3}, "suffix must be a string, got 3"),
 }  # fmt: skip
 
@@ -255,8 +274,11 @@ def test_bad_arguments_are_refused_in_one_message(frame, case):
         ({}, "window_spec must be a dict of sizes by name such as {'xBin': 1}, got {}"),
         (3, "window_spec must be a dict of sizes by name"),
         ({"xBin": 1}, "window_spec must name every one of group_columns, it lacks 'yBin'; give 0 for no window"),
-        ({"xBin": 1, "yBin": 1, "zBin": 1}, "window 'zBin' is unknown"),
-        ({"xBin": -1, "yBin": 1}, "got -1"),
+        ({"xBin": 1, "yBin": 1, "zBin": 1}, "window_spec 'zBin' is unknown"),
+        (
+            {"xBin": -1, "yBin": 1},
+            "window_spec['xBin'] must be an integer of at least 0, the bins to either side, got -1",
+        ),
         ({"xBin": 1.5, "yBin": 1}, "got 1.5"),
         ({"xBin": True, "yBin": 1}, "got True"),
     ],
@@ -264,6 +286,18 @@ def test_bad_arguments_are_refused_in_one_message(frame, case):
 def test_windows_that_cannot_be_are_refused(frame, spec, text):
     with pytest.raises(gbr_dag.InvalidWindowSpec, match=re.escape(text)):
         fit(frame, window_spec=spec)
+
+
+def test_the_only_target_may_stand_on_the_left(frame):
+    named, general = (fit(frame, fit_columns="dX", fit_formula=f"{left} ~ drift + d") for left in ("dX", "target"))
+    pd.testing.assert_frame_equal(named, general)
+
+
+def test_refusals_name_what_they_quote_as_it_is(frame):
+    odd = frame.rename(columns={"drift": "by=weights=", "d": "it's binning="})
+    columns = ["by=weights=", "it's binning="]
+    with pytest.raises(gbr_dag.InputError, match=r"^fit_columns and .* got 'by=weights=', \"it's binning=\" in both"):
+        fit(odd, fit_columns=columns, predictor_columns=columns, fit_formula="`by=weights=` + `it's binning=`")
 
 
 # what the older code got wrong
@@ -283,10 +317,10 @@ def test_the_target_is_not_replaced_within_the_names_of_predictors(frame):
     np.testing.assert_array_equal(table["t_slope_e"], expected["dX_slope_d"])
 
 
-@pytest.mark.parametrize("formula", ["target ~ drift + d", "dX ~ drift + d - 1", "drift"])
+@pytest.mark.parametrize("formula", ["target ~ drift + d", "~ drift + d - 1", "drift"])
 def test_every_fitted_term_has_its_columns(frame, formula):
-    table = fit(frame, fit_formula=formula)
     terms = [name for name in ("drift", "d") if re.search(rf"\b{name}\b", formula)]
+    table = fit(frame, fit_formula=formula, predictor_columns=terms)
     for target in ("dX", "dY"):
         assert {f"{target}_slope_{name}{end}" for name in terms for end in ("", "_err")} <= set(table)
         assert (f"{target}_intercept" in table) == ("- 1" not in formula)
@@ -324,7 +358,7 @@ def test_a_constant_predictor_is_flagged_and_not_split_with_the_intercept(frame)
     assert table["dX_slope_d"].isna().all()
     assert (table["dX_status"] & int(gbr_dag.FitStatus.RANK_DEFICIENT)).all()
     assert (table["quality_flag"] == "singular_dX,singular_dY").all()
-    alone = fit(frame, fit_formula="drift")
+    alone = fit(frame, fit_formula="drift", predictor_columns="drift")
     np.testing.assert_allclose(table["dX_intercept"], alone["dX_intercept"], rtol=1e-10)
 
 
