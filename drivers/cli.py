@@ -162,7 +162,9 @@ def window(
     diagnostics: Diagnostics = "errors,rmse,r_squared",
     min_entries: Annotated[int, typer.Option(help="Rows that a fit needs.")] = 10,
     fitter: Annotated[str, typer.Option(help="ols, wls (insists on weights) or huber.")] = "ols",
-    option: Option = None,
+    option: Annotated[
+        Optional[list[str]], typer.Option("--option", help="Setting of the fitter, repeated: sigma_cut=5 (huber).")
+    ] = None,
     engine: Annotated[str, typer.Option(help="numba (compiled), numpy or reference (slow, obvious).")] = "numba",
     threads: Threads = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Show what would run. Runs nothing.")] = False,

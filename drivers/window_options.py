@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from gbr_dag.drivers.fitters import number_or_text
 from gbr_dag.errors import InputError
+from gbr_dag.windows.specification import WITHOUT_WIDTH
 
 _FOR_ALL = ""
 """Stands for the name of a value without one."""
+
+_EXAMPLE = "xBin=... or without a name"
 
 
 def window_arguments(
@@ -22,24 +25,29 @@ def window_arguments(
 ) -> dict[str, Any]:
     """``window``, ``boundary``, ``period``, ``kernel``, ``kernel_width`` and ``binning`` from texts ``name=value``.
 
-    A boundary, kernel or width without a name holds for every dimension that has none of its own.
+    A boundary, kernel or width without a name holds for every dimension that has a window, a use for it, and none of
+    its own.
 
     Raises
     ------
     InputError
-        If a text cannot be read, or a value is given twice.
+        If a text cannot be read, a value is given twice, or no dimension has a use for it.
     """
     sizes = _by_name("--window", _split(window), "xBin=2")
-    boundaries = {name: text.partition(":") for name, text in _of_dimensions("--boundary", boundary, by).items()}
-    periods = {name: number_or_text(period) for name, (_, colon, period) in boundaries.items() if colon}
+    wide = [name for name in by if number_or_text(sizes.get(name, "0")) != 0]
+    kinds, periods = _boundaries(_by_name("--boundary", _split(boundary), _EXAMPLE, for_all=True), wide)
+    kernels = _of_dimensions("--kernel", _by_name("--kernel", _split(kernel), _EXAMPLE, for_all=True), wide, "uniform")
     widths = _by_name("--kernel-width", _split(kernel_width), "xBin=1.5", for_all=True)
+    with_width = [name for name in wide if _kernel_of(name, kernels) not in WITHOUT_WIDTH]
     rules = _by_name("--bin", bins, "xBin=x:2")
     return {
         "window": {name: number_or_text(size) for name, size in sizes.items()},
-        "boundary": {name: kind for name, (kind, _, _) in boundaries.items()},
-        "period": periods or None,
-        "kernel": _of_dimensions("--kernel", kernel, by),
-        "kernel_width": _widths(widths, by),
+        "boundary": kinds,
+        "period": periods,
+        "kernel": kernels,
+        "kernel_width": _of_dimensions(
+            "--kernel-width", {name: number_or_text(width) for name, width in widths.items()}, with_width
+        ),
         "binning": {name: _rule(rule) for name, rule in rules.items()},
     }
 
@@ -48,22 +56,49 @@ def _split(texts: Iterable[str]) -> list[str]:
     return [part for text in texts for part in text.split(",") if part.strip()]
 
 
-def _of_dimensions(option: str, texts: Iterable[str], by: Sequence[str]) -> dict[str, str]:
-    """Values by dimension; that without a name goes to all that have none of their own."""
-    named = _by_name(option, _split(texts), "xBin=... or without a name", for_all=True)
-    if _FOR_ALL not in named:
+def _of_dimensions(option: str, given: Mapping[str, Any], able: Sequence[str], default: Any = None) -> Any:
+    """Values by dimension, where that without a name goes to all that are able to take it and have none of their own.
+
+    A value without a name that stands alone stays one for all.
+    """
+    named = {name: value for name, value in given.items() if name != _FOR_ALL}
+    if _FOR_ALL not in given:
         return named
-    general = named.pop(_FOR_ALL)
-    return {**dict.fromkeys(by, general), **named}
+    general = given[_FOR_ALL]
+    if not named:
+        return general
+    rest = [name for name in able if name not in named]
+    if not rest and general != default:
+        message = f"{option} {general} is used by no dimension: none without its own has a use for it; leave it out"
+        raise InputError(message)
+    return {**dict.fromkeys(rest, general), **named}
 
 
-def _widths(named: Mapping[str, str], by: Sequence[str]) -> Any:
-    """By dimension, or one for all, of which dimensions whose kernel has no width take none."""
-    widths = {name: number_or_text(width) for name, width in named.items()}
-    if list(widths) == [_FOR_ALL]:
-        return widths[_FOR_ALL]
-    general = dict.fromkeys(by, widths.pop(_FOR_ALL)) if _FOR_ALL in widths else {}
-    return {**general, **widths}
+def _boundaries(given: Mapping[str, str], wide: Sequence[str]) -> tuple[Any, Any]:
+    """Boundaries, and the periods that stand behind a colon."""
+    texts = _of_dimensions("--boundary", given, wide, "truncate")
+    if isinstance(texts, str):
+        return _boundary(texts)
+    both = {name: _boundary(text) for name, text in texts.items()}
+    periods = {name: period for name, (_, period) in both.items() if period is not None}
+    return {name: kind for name, (kind, _) in both.items()}, periods or None
+
+
+def _boundary(text: str) -> tuple[str, Optional[int]]:
+    kind, colon, period = (part.strip() for part in text.partition(":"))
+    if not colon:
+        return kind, None
+    try:
+        return kind, int(period)
+    except ValueError:
+        message = (
+            f"--boundary {text!r}: the period must be an integer, got {period!r}; write --boundary hour=periodic:24"
+        )
+        raise InputError(message) from None
+
+
+def _kernel_of(name: str, kernels: Any) -> Any:
+    return kernels.get(name, "uniform") if isinstance(kernels, Mapping) else kernels
 
 
 def _by_name(option: str, parts: Iterable[str], example: str, *, for_all: bool = False) -> dict[str, str]:

@@ -106,10 +106,10 @@ def test_texts_become_arguments():
     )
     assert found == {
         "window": {"i": 2, "j": 1, "k": 0},
-        "boundary": {"i": "symmetric", "j": "periodic", "k": "symmetric"},
+        "boundary": {"i": "symmetric", "j": "periodic"},
         "period": {"j": 24},
-        "kernel": {"i": "linear", "j": "gaussian", "k": "gaussian"},
-        "kernel_width": {"i": 3, "j": 1.5, "k": 1.5},
+        "kernel": {"i": "linear", "j": "gaussian"},
+        "kernel_width": {"i": 3, "j": 1.5},
         "binning": {
             "i": {"column": "x", "width": 2, "origin": 0.5},
             "j": {"column": "t", "width": "30min", "origin": "2024-01-01 00:10"},
@@ -124,6 +124,23 @@ def test_one_width_serves_the_kernels_that_have_one(call, file, tmp_path):
     assert call("window", file, *GRID, *PLAIN, *width)[0] == 0
     window = json.loads(pd.read_parquet(tmp_path / "o.parquet").attrs["window_spec_json"])
     assert (window["xBin"]["width"], window["hour"]["kernel"]) == (1.5, "uniform")
+
+
+def test_a_general_width_leaves_out_kernels_without_one_beside_widths_by_name():
+    sizes, kernels = ["i=1,j=1,k=2,l=0"], ["gaussian", "j=uniform"]
+    found = window_arguments(["i", "j", "k", "l"], sizes, [], kernels, ["2,k=1"], [])
+    assert found["kernel"] == {"i": "gaussian", "j": "uniform", "k": "gaussian"}
+    assert found["kernel_width"] == {"i": 2, "k": 1}
+
+
+def test_values_without_a_name_are_for_all_that_have_a_window(call, file, tmp_path):
+    general = ("--boundary", "periodic:24", "--kernel", "gaussian", "--kernel-width", "2", "--within", "sector")
+    by = ("--by", "hour,xBin", "--bin", "xBin=x:2.0", "--window", "hour=1", "--target", "dz")
+    assert call("window", file, *by, *PLAIN, *general, "-o", tmp_path / "o.parquet")[::2] == (0, "")
+    assert json.loads(pd.read_parquet(tmp_path / "o.parquet").attrs["window_spec_json"]) == {
+        "hour": {"size": 1, "boundary": "periodic", "kernel": "gaussian", "width": 2.0, "period": 24},
+        "xBin": {"size": 0, "boundary": "truncate", "kernel": "uniform"},
+    }
 
 
 def test_times_and_edges_from_the_command_line(call, file, frame, tmp_path):
@@ -152,7 +169,18 @@ BAD = {
     ),
     "boundary": ((*GRID, "--boundary", "wrap"), "boundary of 'xBin' 'wrap' is unknown"),
     "boundary of none": ((*GRID, "--boundary", "zBin=mirror"), "boundary 'zBin' is unknown"),
-    "period": ((*GRID, "--boundary", "hour=periodic:x"), "period of 'hour' must be an integer of at least 3"),
+    "period": ((*GRID, "--boundary", "hour=periodic:x"), "--boundary 'periodic:x': the period must be an integer, got"),
+    "period float": ((*GRID, "--boundary", "periodic:24.0"), "the period must be an integer, got '24.0'; write"),
+    "no period": ((*GRID, "--boundary", "hour=periodic:"), "--boundary 'periodic:': the period must be an integer"),
+    "period too short": ((*GRID, "--boundary", "hour=periodic:2"), "period of 'hour' must be an integer of at least 3"),
+    "width overridden": (
+        (*GRID, "--kernel", "hour=gaussian", "--kernel-width", "2,hour=1"),
+        "--kernel-width 2 is used by no dimension: none without its own has a use for it; leave it out",
+    ),
+    "boundary overridden": (
+        (*GRID, "--boundary", "mirror,hour=symmetric,xBin=symmetric"),
+        "--boundary mirror is used by no dimension",
+    ),
     "kernel": ((*GRID, "--kernel", "gauss"), "kernel of 'xBin' 'gauss' is unknown; did you mean 'gaussian'?"),
     "kernel width": ((*GRID, "--kernel-width", "2"), "kernel_width 2 is used by no dimension"),
     "bins": (("--by", "x", "--window", "x=1", "--target", "dz"), "by must be integer bins, column 'x' is float64"),
@@ -206,3 +234,4 @@ def test_help_tells_of_windows(call):
     assert code == 0
     for option in ("--boundary", "--kernel", "--within", "--bin", "--plan"):
         assert option in out
+    assert "glm" not in out
