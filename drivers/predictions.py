@@ -61,7 +61,7 @@ def predictions(
         Result of :func:`fit_groups` or :func:`fit_windows`, keys as columns; not necessarily of the frame's kind.
     by, targets, predictors : str or sequence of str
         As they were given to the fit. Bins that ``binning`` made are made again, as the table's metadata say, if the
-        frame lacks them.
+        frame lacks them; a table of polars carries no metadata, and the frame must have the bins.
     within : str or sequence of str, default ()
         As it was given to :func:`fit_windows`; default what the table's metadata say.
     weights : str or array-like (n_rows,), optional
@@ -120,20 +120,23 @@ def predictions(
     roles = {"targets": checked_names("targets", targets), "predictors": checked_names("predictors", predictors)}
     columns_of_table = column_names(table, "table")
     record = _record(table)
+    of_windows = _is_of_windows(record, columns_of_table, roles["targets"], suffix)
     by = _keys(checked_names("by", by), checked_names("within", within), record)
     given = frame
+    if of_windows and record is None:
+        _check_bins(column_names(frame), columns_of_table, by)
     frame = _rows(given, {"by": by, **roles}, weights, record)
     targets, predictors = roles["targets"], roles["predictors"]
     row_weights = raw_weights(frame, checked_weights(frame, weights))
     glm = _glm_options(record, fitter, fitter_options)
     columns = design(frame, predictors)
-    if _is_of_windows(record, columns_of_table, targets, suffix):
+    if of_windows:
         predictors = tuple(column_word(name) for name in predictors)
     table = working_frame(table, columns_of_table, keys=set(by).intersection(columns_of_table))
     intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
-    row_bin = BinMap(_row_bin(frame, table, by), len(table))
+    row_bin = BinMap(_row_bin(frame, table, by, of_windows=of_windows), len(table))
     covariance = _covariance(table, targets, predictors, intercept, suffix)
     present = _fitted(table, [f"{target}_status{suffix}" for target in targets], values)
     rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
@@ -190,6 +193,17 @@ def _rows(
     there.update({f"binning of {name!r}": of_name for name, of_name in sources.items()})
     columns = [column for of_name in sources.values() for column in of_name]
     return with_bins(checked_frame(frame, there, weights, sources=columns), binning)
+
+
+def _check_bins(known: Sequence[str], names: Sequence[str], by: Sequence[str]) -> None:
+    """Refuse keys that the table has and the frame lacks, where nothing says what they are made of."""
+    lacking = [name for name in by if name in names and name not in known]
+    if lacking:
+        message = (
+            f"by: column {lacking[0]!r} is not in the frame, and a table without metadata does not say what it is made"
+            " of; make the bins in the frame, or give the fit's own table of pandas or pyarrow, which carries metadata"
+        )
+        raise InputError(message)
 
 
 def _is_of_windows(
@@ -280,10 +294,12 @@ def _covariance(
     return result
 
 
-def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str]) -> IntArray:
+def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str], *, of_windows: bool) -> IntArray:
     """Row of the table with each row's keys, (n_rows,), -1 where there is none."""
     if table.duplicated(list(by)).any():
-        message = f"table has several rows for one key of by={list(by)}; give a table of one fit"
+        way_out = "give within as it was given to the fit, or a table of one fit"
+        way_out = way_out if of_windows else "give a table of one fit"
+        message = f"table has several rows for one key of by={list(by)}; {way_out}"
         raise InputError(message)
     places = list(range(len(by)))
     right = table[list(by)].set_axis(places, axis=1).reset_index(drop=True).assign(found=np.arange(len(table)))

@@ -79,7 +79,9 @@ def test_within_may_be_left_out_where_the_table_tells_it(frame):
     merged = table.copy()
     merged.attrs = {}
     pd.testing.assert_frame_equal(gbr_dag.predictions(frame, merged, **MODEL), expected)
-    with pytest.raises(gbr_dag.InputError, match="several rows for one key"):
+    with pytest.raises(
+        gbr_dag.InputError, match=r"several rows for one key .*; give within as it was given to the fit"
+    ):
         gbr_dag.predictions(frame, merged, **without)
     with pytest.raises(gbr_dag.InputError, match=r"within \('w',\) is not that of the table, \('side',\)"):
         gbr_dag.predictions(frame, table, **{**MODEL, "within": "w"})
@@ -114,8 +116,10 @@ def test_what_the_bins_are_made_of_must_be_there(unbinned):
     with pytest.raises(gbr_dag.InputError, match="binning of 'i': column 'u' is not in the frame"):
         gbr_dag.predictions(unbinned.drop(columns="u"), table, **MODEL)
     table.attrs = {}
-    with pytest.raises(gbr_dag.InputError, match="by: column 'i' is not in the frame"):
+    with pytest.raises(gbr_dag.InputError, match=r"by: column 'i' is not in the frame, and .*; make the bins in the"):
         gbr_dag.predictions(unbinned, table, **MODEL)
+    with pytest.raises(gbr_dag.InputError, match=r"by: column 'jj' is not in the frame$"):
+        gbr_dag.predictions(unbinned, table, **{**MODEL, "by": "jj"})
 
 
 def test_rows_beyond_the_bins_and_unfitted_bins_are_missing(frame):
