@@ -55,7 +55,7 @@ def fit_windows(
         Dimensions of the grid: integer columns, or names that ``binning`` makes. Every occupied bin is a centre.
     window : dict of str to int or dict
         Bins to either side by dimension: ``{"xBin": 2, "yBin": 1}``; a dimension that is not named has 0. Or per
-        dimension a dict of ``size``, ``boundary``, ``period``, ``kernel``, ``width``.
+        dimension a dict of ``size``, ``boundary``, ``period``, ``kernel``, ``width``; one of size 0 takes no other.
     targets : str or sequence of str
         Numeric columns to be fitted, each on its own.
     predictors : str or sequence of str, default ()
@@ -87,7 +87,8 @@ def fit_windows(
         Weights of neighbours; with u = offset / width by dimension: 1; exp(-sum u^2 / 2); max(0, 1 - sum u^2);
         max(0, 1 - sqrt(sum u^2)); 1 / (1 + d), d the Euclidean offset in bins. A function (offsets, widths) of int
         arrays (n, n_dimensions) and (n_dimensions,), those of the dimensions that have a window, gives weights (n,). By
-        dimension: the kernels' product. A bin of weight 0 is no neighbour.
+        dimension: the product over different kernels; dimensions of one kernel share its sums. A bin of weight 0 is no
+        neighbour.
     kernel_width : float or dict of str to float, optional
         In bins; default max(w, 1) for gaussian and w + 1 for epanechnikov and linear. Uniform and distance have none.
     binning : dict of str to dict or str, optional
