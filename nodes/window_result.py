@@ -16,6 +16,7 @@ from gbr_dag.naming import column_word, fit_columns
 from gbr_dag.options import Options, options_record
 from gbr_dag.table_columns import own_column, table_columns
 from gbr_dag.tables import BinMap, BinTable, Coefficients, Columns, Factors, FitStatus, FloatArray, IntArray
+from gbr_dag.windows.axes import WindowAxis
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.specification import WITHOUT_WIDTH, WindowDimension
 from gbr_dag.windows.sums import window_sums
@@ -151,8 +152,9 @@ def fit_record(
     fitter_options: Optional[Options],
     engine: str,
     left_out_rows: dict[str, int],
+    window_layout: WindowLayout,
 ) -> dict[str, Any]:
-    """How the table came to be, as plain JSON: inputs by name, versions, rows left out by reason."""
+    """How the table came to be, as plain JSON: inputs by name, periods used, versions, rows left out by reason."""
     return {
         "inputs": {
             "by": [name for name in by if name not in within],
@@ -179,6 +181,7 @@ def fit_record(
         "fitter": fitter,
         "engine": engine,
         "n_rows": len(frame),
+        "periods": {axis.dimension.name: _period(axis) for axis in window_layout.axes if _is_periodic(axis)},
         "left_out_rows": left_out_rows,
         "versions": {
             "gbr_dag": gbr_dag.__version__,
@@ -293,6 +296,16 @@ def _dimension_record(dimension: WindowDimension) -> dict[str, Any]:
     if kernel not in WITHOUT_WIDTH:
         record["width"] = dimension.width
     return {**record, "period": dimension.period} if dimension.boundary == "periodic" else record
+
+
+def _is_periodic(axis: WindowAxis) -> bool:
+    return axis.dimension.boundary == "periodic" and axis.n_positions > 0
+
+
+def _period(axis: WindowAxis) -> int:
+    """Bins after which a periodic axis repeats: what was asked for, or else the observed range."""
+    asked = axis.dimension.period
+    return int(axis.coordinates[-1] - axis.coordinates[0]) + 1 if asked is None else asked
 
 
 def _attributes(record: dict[str, Any]) -> dict[str, Any]:

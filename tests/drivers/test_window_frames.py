@@ -140,3 +140,14 @@ def test_the_frame_is_neither_sorted_nor_changed(frame):
     before = frame.copy(deep=True)
     fit(frame, within="side", selection=np.arange(len(frame)) % 2 == 0)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_the_record_tells_the_periods_that_were_used():
+    frame = pd.DataFrame({"i": [0, 4, 9], "j": [-2, 1, 3], "k": [0, 1, 2], "y": 1.0})
+    sizes, boundary = {"i": 1, "j": 1, "k": 1}, {"i": "periodic", "j": "periodic"}
+    given = {"targets": "y", "window": sizes, "boundary": boundary, "period": {"i": 24}, "engine": "numpy"}
+    _, record = gbr_dag.fit_windows(frame, ["i", "j", "k"], **given, return_metadata=True)
+    assert record["periods"] == {"i": 24, "j": 6}
+    assert [record["inputs"]["window"][name].get("period") for name in "ijk"] == [24, None, None]
+    _, record = gbr_dag.fit_windows(frame, ["i", "j", "k"], **given, selection="y > 1", return_metadata=True)
+    assert record["periods"] == {}
