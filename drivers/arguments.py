@@ -47,6 +47,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """Optional inputs of the group-by graph with their defaults."""
 
+_MOST_ROWS = 2**62
+"""More than any frame has, and within the 64 bits of compiled code."""
+
 _NAME_LISTS = ("by", "targets", "predictors", "medians", "diagnostics")
 _NUMERIC = ("targets", "predictors", "medians")
 _SWITCHES = ("absolute_weights", "intercept", "weighted_medians")
@@ -91,7 +94,8 @@ def checked_arguments(given: Mapping[str, Any], *, fitter: str, engine: str) -> 
 
 def checked_names(argument: str, value: Any) -> tuple[str, ...]:
     """One name or several, as a tuple; anything but strings, and repeated names, are refused."""
-    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    alone = isinstance(value, str) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0
+    names = (value,) if alone else tuple(value)
     for name in names:
         if not isinstance(name, str):
             message = f"{argument} must be names (str), got {name!r} of type {type(name).__name__}"
@@ -252,7 +256,7 @@ def _checked_diagnostics(asked: Sequence[str], absolute_weights: bool, fitter: s
 
 def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse a value that is none of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(unknown(argument, value, choices, f"choices: {', '.join(sorted(choices))}"))
 
 
@@ -263,7 +267,7 @@ def checked_entries(min_entries: Any, n_coefficients: Optional[int]) -> int:
     if not isinstance(min_entries, numbers.Integral) or isinstance(min_entries, bool) or min_entries < 1:
         message = f"min_entries must be an integer of at least 1, got {min_entries!r}"
         raise InputError(message)
-    return int(min_entries)
+    return min(int(min_entries), _MOST_ROWS)
 
 
 def checked_threads(threads: Any, engine: str) -> Optional[int]:

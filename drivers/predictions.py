@@ -225,7 +225,7 @@ def _glm_options(record: Optional[Mapping[str, Any]], fitter: Any, options: Opti
         message = f"fitter {name!r} is not that of the table, {fitted_by!r}; leave fitter out"
         raise InputError(message)
     recorded = options_of_record(fitted_by, record["inputs"].get("fitter_options"))
-    if options is not None and options != recorded:
+    if options is not None and (type(options) is not type(recorded) or options != recorded):
         message = f"fitter_options {options!r} are not those of the table, {recorded!r}; leave fitter_options out"
         raise InputError(message)
     return recorded if isinstance(recorded, GlmOptions) else None

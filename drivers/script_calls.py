@@ -166,7 +166,7 @@ def checked_batch_size(batch_size: Any, strategy: str = "auto") -> Optional[int]
 
 def check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse what is not among the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(unknown(argument, value, choices, f"choices: {', '.join(choices)}"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
@@ -173,7 +174,8 @@ def _checked_choice(argument: str, name: str, value: Any, choices: Sequence[str]
 
 
 def _checked_width(name: str, width: Any, kernel: Any) -> float:
-    if not isinstance(width, numbers.Real) or isinstance(width, (bool, np.bool_)) or not 0.0 < float(width) < np.inf:
+    is_number = isinstance(width, numbers.Real) and not isinstance(width, (bool, np.bool_))
+    if not is_number or not 0.0 < width <= sys.float_info.max:
         message = f"kernel_width of {name!r} must be a number above 0, in bins, got {width!r}"
         raise InvalidWindowSpec(message)
     if not _takes_width(kernel):

@@ -30,6 +30,10 @@ class DuplicateNameError(GraphError):
 class InputError(GbrDagError, ValueError):
     """An argument breaks its rule; the text names the argument, the rule, what came and the way out."""
 
+    def __init__(self, message: str) -> None:
+        # what came may have a representation of several lines, as arrays and frames have
+        super().__init__(" ".join(line.strip() for line in message.splitlines()) if "\n" in message else message)
+
 
 class InvalidWindowSpec(InputError):
     """A window cannot be laid over the grid as it is described; the text says what is wrong and what would do."""

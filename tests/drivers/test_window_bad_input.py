@@ -129,6 +129,10 @@ WINDOWS = {
         {"kernel": "linear", "window": {"i": {"size": 1, "width": 6}}, "kernel_width": 7},
         "kernel_width 7 is used by no dimension; every dimension it could be for has its own width; leave it out",
     ),
+    "width beyond doubles": (
+        {"kernel": "linear", "kernel_width": 10**400},
+        "kernel_width of 'i' must be a number above",
+    ),
     "width infinite": ({"kernel": "linear", "kernel_width": np.inf}, "kernel_width of 'i' must be a number above 0"),
 }
 RANGES = {
@@ -286,3 +290,26 @@ def test_dimensions_without_a_window_take_nothing_from_the_others(frame):
         "j": {"size": 0, "boundary": "truncate", "kernel": "uniform"},
     }
     pd.testing.assert_frame_equal(fit(frame, window=table.attrs["gbr_dag"]["inputs"]["window"]), table)
+
+
+ODD = {"array": np.ones((3, 3)), "frame": pd.DataFrame({"a": [1, 2]}), "scalar": np.array(3), "missing": pd.NA}
+
+
+@pytest.mark.parametrize("value", [*ODD.values(), object()], ids=[*ODD, "object"])
+@pytest.mark.parametrize("argument", ["window", "missing", "kernel", "kernel_width", "min_entries", "dtype", "by"])
+def test_whatever_comes_is_refused_on_one_line(frame, argument, value):
+    with pytest.raises(gbr_dag.GbrDagError) as caught:
+        fit(frame, **{"kernel": "gaussian", argument: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_refusals_outlive_pickling():
+    import pickle
+
+    error = gbr_dag.InvalidWindowSpec("two\n  lines")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "two lines"
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_more_rows_than_64_bits_count_are_never_there(frame, engine):
+    assert (fit(frame, engine=engine, min_entries=10**30)["quality_flag"] == "insufficient_stats").all()
