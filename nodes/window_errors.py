@@ -11,6 +11,7 @@ from typing import Optional
 import numpy as np
 
 from gbr_dag.graph.backend import config
+from gbr_dag.kernels.memory import empty
 from gbr_dag.tables import BoolArray, Coefficients, Factors, FloatArray, record_width
 from gbr_dag.triangles import inverse_of, triangle_of
 from gbr_dag.windows import obvious_fits
@@ -108,8 +109,13 @@ def coefficient_errors(
     coefficients: Coefficients, kernel_spread: Optional[KernelSpread], error_scale: FloatArray
 ) -> FloatArray:
     """Standard errors, the roots of the diagonal of sigma^2 B M B, (n_bins, t, m); NaN where aliased or saturated."""
+    n_bins, t, m = coefficients.values.shape
     variances = np.einsum("gbmm->gbm", _unit_covariance(coefficients, kernel_spread))
-    return coefficients.of_targets(np.sqrt(variances)) * error_scale[:, :, None]
+    roots = np.sqrt(variances, out=np.moveaxis(empty((variances.shape[1], m, n_bins)), -1, 0))
+    unit_errors = coefficients.of_targets(roots)
+    errors: FloatArray = np.moveaxis(empty((t, m, n_bins)), -1, 0)  # the columns of the table, one after the other
+    np.multiply(unit_errors, error_scale[:, :, None], out=errors)
+    return errors
 
 
 def covariance(
