@@ -52,13 +52,13 @@ def target_columns(
     dtype: str,
     coefficients: Coefficients,
     fit_status: npt.NDArray[np.int16],
+    rmse: Optional[FloatArray],  # before what errors are made of: factors are let go with it
     residual_freedom: FloatArray,
     coefficient_errors: Optional[FloatArray],
     covariance: Optional[FloatArray],
     confidence_bounds: Optional[FloatArray],
     p_values: Optional[FloatArray],
     rms: Optional[FloatArray],
-    rmse: Optional[FloatArray],
     r_squared: Optional[FloatArray],
     condition: Optional[FloatArray],
     chi2: Optional[FloatArray],
@@ -199,6 +199,7 @@ def fit_record(
 
 def fit_table(
     bin_table: BinTable,
+    fit_record: dict[str, Any],  # first: it counts rows from the pass over them, whose records are let go then
     targets: Sequence[str],
     statistics: Sequence[str],
     suffix: str,
@@ -209,7 +210,6 @@ def fit_table(
     n_rows_aggregated: IntArray,
     effective_window_fraction: FloatArray,
     quality_flag: ExtensionArray,
-    fit_record: dict[str, Any],
 ) -> pd.DataFrame:
     """One row a bin, sorted by key: keys, statistics and fits of every target, what the window held, quality flag."""
     of_targets = _statistic_columns(targets, statistics, suffix, dtype, target_statistics)

@@ -65,8 +65,8 @@ def merge_lines(
             |write result[place]|
 '''
 
-# Cells of a line lie far apart, and the next one is not needed before this one is merged. Milliseconds on one thread for
-# 100 x 50 x 50 cells at +-2: 62 without fetching ahead, 56 with 8 cells, 58 with 20.
+# Cells of a line lie far apart, and the next one is not needed before this one is merged. Milliseconds on one thread
+# for 100 x 50 x 50 cells at +-2: 62 without fetching ahead, 56 with 8 cells, 58 with 20.
 _CONSTANTS = "AHEAD = 8\n"
 
 # All tails of a run up to its middle are kept, and what follows the middle is merged into one record; when a run begins
