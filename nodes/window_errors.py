@@ -40,11 +40,11 @@ class KernelSpread:
 
 @config.when_in(fitter=["ols", "wls"], engine=["numba", "numpy"])
 def kernel_spread__factors(
-    coefficients: Coefficients,
+    squared_kernel_factors: Optional[tuple[Factors, ...]],  # these first: those of the bins are let go then
+    cubed_kernel_factors: Optional[tuple[Factors, ...]],
     window_layout: WindowLayout,
     reduced_factors: tuple[Factors, ...],
-    squared_kernel_factors: Optional[tuple[Factors, ...]],
-    cubed_kernel_factors: Optional[tuple[Factors, ...]],
+    coefficients: Coefficients,
 ) -> Optional[KernelSpread]:
     """What kernel weights make of the errors; None where all kernel weights are 1.
 
@@ -74,7 +74,7 @@ def kernel_spread__reference(coefficients: Coefficients, gathered_rows: Gathered
     return KernelSpread(spread.unit_covariance, spread.freedom, spread.student)
 
 
-def residual_freedom(coefficients: Coefficients, kernel_spread: Optional[KernelSpread]) -> FloatArray:
+def residual_freedom(kernel_spread: Optional[KernelSpread], coefficients: Coefficients) -> FloatArray:
     """Degrees of freedom of the residuals, (n_bins, t): rows less rank, under a kernel sum k - tr BM.
 
     0 or less where there are no more rows than coefficients; NaN where nothing was fitted.

@@ -50,10 +50,10 @@ def target_columns(
     intercept: bool,
     suffix: str,
     dtype: str,
+    residual_freedom: FloatArray,  # factors are let go after this one
+    rmse: Optional[FloatArray],  # and this one, before the columns are made
     coefficients: Coefficients,
     fit_status: npt.NDArray[np.int16],
-    rmse: Optional[FloatArray],  # before what errors are made of: factors are let go with it
-    residual_freedom: FloatArray,
     coefficient_errors: Optional[FloatArray],
     covariance: Optional[FloatArray],
     confidence_bounds: Optional[FloatArray],
