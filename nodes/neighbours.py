@@ -64,7 +64,7 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
         coordinates = checked_coordinates(dimension.name, _integers(bin_table.keys[dimension.name]))
         positions, places[:] = occupied_positions(coordinates)
         axes.append(window_axis(dimension, positions, joined=dimension.name in joined))
-    slices = _slices(bin_table.keys[[name for name in by if name not in names]])
+    slices = _slices(bin_table, [name for name in by if name not in names])
     n_slices = int(slices.max(initial=-1)) + 1
     volume = int(np.prod([2 * dimension.size + 1 for dimension in window], dtype=object))
     return WindowLayout(tuple(axes), ranks, slices, n_slices, volume)
@@ -134,11 +134,11 @@ def _joined(wide: Sequence[WindowDimension]) -> set[str]:
     return {name for kernel, names in families.items() if kernel == "own" or len(names) > 1 for name in names}
 
 
-def _slices(keys: pd.DataFrame) -> IntArray:
+def _slices(bin_table: BinTable, names: Sequence[str]) -> IntArray:
     """Rank of every bin's values of these keys among the combinations that occur, (n_bins,)."""
-    slices = np.zeros(len(keys), dtype=np.int64)
-    for i, name in enumerate(keys):
-        codes, values = pd.factorize(keys[name])
+    slices = np.zeros(bin_table.n_bins, dtype=np.int64)
+    for i, name in enumerate(names):
+        codes, values = pd.factorize(bin_table.keys[name])
         if i > 0:
             codes = pd.factorize(slices * len(values) + codes)[0]
         slices = codes.astype(np.int64, copy=False)
