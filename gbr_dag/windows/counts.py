@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from gbr_dag.kernels.memory import empty, zeros
 from gbr_dag.kernels.window_counts import sum_along
 from gbr_dag.windows.axes import positions_reached
 from gbr_dag.windows.layout import WindowLayout
@@ -22,7 +23,7 @@ def counts_on_grid(layout: WindowLayout, entries: IntArray) -> IntArray:
     Both are the two ends of one integer as long as they fit: half the memory that is gone through. Numbers that run
     over on the way do no harm, since differences are exact modulo 2^64.
     """
-    counts: IntArray = np.empty((2, layout.n_bins), dtype=np.int64).T  # columns of a table
+    counts: IntArray = empty((2, layout.n_bins), np.int64).T  # columns of a table
     total = int(entries.sum())
     shift = total.bit_length()
     if shift + layout.n_bins.bit_length() > _BITS:
@@ -37,11 +38,11 @@ def counts_on_grid(layout: WindowLayout, entries: IntArray) -> IntArray:
 
 def _sums(layout: WindowLayout, values: IntArray) -> IntArray:
     """Sums over each bin's neighbours of whole numbers (n_bins,), (n_bins,); every neighbour counts once."""
-    result = np.empty(layout.n_bins, dtype=np.int64)
+    result: IntArray = empty((layout.n_bins,), np.int64)
     runs = [positions_reached(axis) for axis in layout.axes]
     size = math.prod(layout.shape)
     for first, last, bins, cells in layout.slice_batches():
-        grid = np.zeros((last - first) * size, dtype=np.int64)
+        grid = zeros(((last - first) * size,), np.int64)
         grid[cells] = values[bins]
         inner = size
         for n, (begins, ends) in zip(layout.shape, runs):
