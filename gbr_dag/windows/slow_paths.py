@@ -8,7 +8,7 @@ from gbr_dag.errors import PerformanceWarning
 _TOLERATED_SECONDS = 10.0
 
 SECONDS_OF = {"gathered window": 1.5e-3, "row of a window": 2e-7, "neighbour": 3e-8}
-"""Measured with two predictors and one target: windows of the reference engine, rows of a Huber window, merged pairs."""
+"""Measured with two predictors: a window of the reference engine, a row of a Huber window, a merged neighbour."""
 
 
 def warn_if_slow(path: str, step: str, steps: float, way_out: str) -> None:
