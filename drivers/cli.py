@@ -100,7 +100,7 @@ def demo(
     ),
     debug: Debug = False,
 ) -> None:
-    """Fit 336,776 real flights per carrier, origin and month, and draw what comes out."""
+    """Fit 336,776 real flights, per carrier, origin and month and in sliding windows, and draw what comes out."""
     from gbr_dag.drivers.demo import run_demo
 
     with _errors_on_one_line(debug):

@@ -149,6 +149,9 @@ def fit_windows(
     -----
     DataWarning
         Once, if rows are left out for a negative weight.
+    PerformanceWarning
+        Once, if windows are gone through row by row or neighbour by neighbour and that will take longer than 10 s, with
+        the time that it will: engine ``"reference"``, fitter ``"huber"``, kernels that are no product.
 
     See Also
     --------
@@ -186,6 +189,9 @@ def fit_windows(
     >>> model = {"by": ["month", "hour"], "targets": "arr_delay", "predictors": "dep_delay", "statistics": ()}
     >>> table = gbr_dag.fit_windows(flights, window={"month": 1, "hour": 1}, **model)
     >>> table[["month", "hour", "arr_delay_slope_dep_delay", "arr_delay_n_fitted"]].tail(2).round(4)
+         month  hour  arr_delay_slope_dep_delay  arr_delay_n_fitted
+    227     12    22                     1.0092                2448
+    228     12    23                     1.0127                 643
     """
     inputs = {name: value for name, value in locals().items() if name not in ("engine", "fitter", "return_metadata")}
     if not isinstance(return_metadata, bool):

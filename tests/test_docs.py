@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import gbr_dag
-from benchmarks import bench_fitters, default_cut, huber_pulls, report
+from benchmarks import bench_fitters, bench_sliding_window, default_cut, huber_pulls, report
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -115,8 +115,9 @@ def test_examples_end_before_their_fence(page):
         (DOCS / "README.md", bench_fitters.BEGIN, bench_fitters.END),
         (DOCS / "README.md", huber_pulls.BEGIN, huber_pulls.END),
         (DOCS / "migration.md", default_cut.BEGIN, default_cut.END),
+        (DOCS / "windows.md", bench_sliding_window.BEGIN, bench_sliding_window.END),
     ],
-    ids=["peers", "fitters", "pulls", "cut"],
+    ids=["peers", "fitters", "pulls", "cut", "windows"],
 )
 def test_measured_tables_stand_between_their_marks(page, begin, end):
     text = page.read_text(encoding="utf-8")
