@@ -189,7 +189,7 @@ class WindowMerging:
         merges = max(merges, 1.0)
         n_threads = thread_count(self._threads, int(n * merges * _WORTH_OF_A_MERGE))
         size = max(1, int(_MERGES_PER_CALL / (merges * (1 + self._columns**2 // 16))))
-        starts = iter(range(0, n, size))  # who is done first takes the next
+        starts = iter(range(0, n, size))  # who is done first takes the next: a step of a range is atomic
 
         def of_thread(_: int, stopped: Stopped) -> None:
             own = scratch()
