@@ -39,7 +39,7 @@ def fit_metadata(table: Any) -> dict[str, Any]:
     -------
     dict
         Plain JSON: ``inputs`` by name, ``fitter``, ``engine``, ``n_rows``, ``left_out_rows`` by reason, ``versions``,
-        ``seconds``.
+        ``seconds``, of windows ``periods``.
 
     Raises
     ------
