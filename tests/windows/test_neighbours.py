@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,6 +92,64 @@ def test_a_range_of_centres_is_searched_as_all_are():
     search = NeighbourSearch(layout)
     every = as_dicts(search.chunks(0, layout.n_bins))
     assert as_dicts(search.chunks(7, 31, 1)) == every[7:31]  # room for one pair grows
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("kernel", ["epanechnikov", own])
+def test_weights_that_are_not_tabulated_are_those_of_the_table(kernel, boundary, monkeypatch):
+    layout = layout_of(bins(3), dimensions(3, boundary, kernel))
+    every = as_dicts(NeighbourSearch(layout).chunks(0, layout.n_bins))
+    assert layout.tabulates
+    monkeypatch.setattr(layouts, "_SMALL_TABLE", 0)
+    monkeypatch.setattr(layouts, "_LARGEST_TABLE", 0)
+    assert not layout.tabulates
+    found = as_dicts(NeighbourSearch(layout).chunks(7, layout.n_bins, 1))
+    for one, other in zip(found, every[7:]):
+        assert one == pytest.approx(other, rel=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["epanechnikov", "distance"])
+def test_few_bins_in_a_huge_window_take_little_memory(kernel):
+    rng = np.random.default_rng(2)
+    keys = pd.DataFrame({name: rng.integers(0, 10**6, 300) for name in ("sector", "x", "y")}).assign(sector=0)
+    window = [WindowDimension(name, 20_000, kernel=kernel, width=20_001.0) for name in ("x", "y")]
+    layout = layout_of(keys, window)  # the box of all offsets holds 1.6e9
+    peak, found = traced_peak(lambda: as_dicts(NeighbourSearch(layout).chunks(0, 300)))
+    assert peak < 20e6
+    assert found == as_dicts(neighbour_chunks(layout))
+    assert ", 0 B of its weights" in layout.described(8)
+
+
+def traced_peak(work):
+    tracemalloc.start()
+    try:
+        result = work()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kernel", ["uniform", "epanechnikov"])
+def test_candidates_along_the_first_axes_count_too(kernel):
+    """One in a thousand cells of four dimensions: some 1.6 neighbours a bin, but hundreds of cells to look at."""
+    rng = np.random.default_rng(4)
+    keys = pd.DataFrame(rng.integers(0, 40, (3000, 4)), columns=list(NAMES)).drop_duplicates(ignore_index=True)
+    layout = layout_of(keys.assign(sector=0), [WindowDimension(name, 2, kernel=kernel, width=3.0) for name in NAMES])
+    most = 4000
+    chunks = neighbour_chunks(layout, most)
+    peak, lengths = traced_peak(lambda: [len(chunk.bins) for chunk in chunks])
+    assert sum(lengths) > len(keys)
+    assert peak < 150 * most + 100 * len(keys)  # bytes: arrays of candidates, and the tree
+
+
+def test_candidates_of_a_single_bin_are_gone_through_in_parts():
+    rng = np.random.default_rng(5)
+    keys = pd.DataFrame(rng.integers(0, 200, (1500, 3)), columns=list(NAMES[:3])).drop_duplicates(ignore_index=True)
+    layout = layout_of(keys.assign(sector=0), [WindowDimension(name, 200) for name in NAMES[:3]])
+    chunks = neighbour_chunks(layout, 1000)
+    peak, first = traced_peak(lambda: next(chunks))
+    np.testing.assert_array_equal(np.sort(first.bins), np.arange(len(keys)))  # of some 300,000 candidates
+    assert peak < 0.8e6
 
 
 @pytest.mark.parametrize(("low", "scale"), [(-(2**60) + 10, 1), (0, 10**15), (-7, 3)])
