@@ -149,6 +149,9 @@ def fit_windows(
     -----
     DataWarning
         Once, if rows are left out for a negative weight.
+    PerformanceWarning
+        Once, if windows are gone through row by row or neighbour by neighbour and that will take longer than 10 s, with
+        the time that it will: engine ``"reference"``, fitter ``"huber"``, kernels that are no product.
 
     See Also
     --------

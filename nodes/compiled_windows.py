@@ -11,6 +11,7 @@ import numpy as np
 from gbr_dag.graph.backend import config
 from gbr_dag.tables import Factors, IntArray
 from gbr_dag.windows.layout import WindowLayout
+from gbr_dag.windows.slow_paths import warn_if_slow
 from gbr_dag.windows.sums import window_sums
 
 
@@ -26,7 +27,21 @@ def neighbour_counts__numba(window_layout: WindowLayout, entries: IntArray) -> I
 def window_factors__numba(
     bin_factors: tuple[Factors, ...], window_layout: WindowLayout, threads: Optional[int]
 ) -> tuple[Factors, ...]:
-    """Factors of the rows in every window, weighted by the kernel, one record a target block, by merging."""
+    """Factors of the rows in every window, weighted by the kernel, one record a target block, by merging.
+
+    Warns
+    -----
+    PerformanceWarning
+        Once, if a kernel that is no product takes longer than 10 s, with the time that it will.
+    """
+    if not window_layout.is_separable:
+        kernels = sorted({axis.kernel_name for axis in window_layout.axes if axis.joined})
+        warn_if_slow(
+            f"kernel {', '.join(map(repr, kernels))} of several dimensions",
+            "neighbour",
+            window_layout.n_bins * window_layout.neighbours_expected * len(bin_factors),
+            "kernel 'gaussian' does not depend on the window's size",
+        )
     return _merged(bin_factors, window_layout, 1, threads)
 
 

@@ -13,11 +13,12 @@ from gbr_dag.group_fits.records import GroupFits, Rejections, fits_of_bins
 from gbr_dag.magnitudes import check_magnitudes
 from gbr_dag.nodes.window_errors import KernelSpread
 from gbr_dag.options import HuberOptions
-from gbr_dag.tables import BinMap, BinRows, Coefficients, Columns, FloatArray, TargetBlock
+from gbr_dag.tables import BinMap, BinRows, Coefficients, Columns, FloatArray, IntArray, TargetBlock
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.obvious_fits import GatheredRows, spread_of
 from gbr_dag.windows.obvious_huber import SortedWindows, WindowHuber
 from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.slow_paths import warn_if_slow
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def window_fits__numba(
     bin_map: BinMap,
     bin_rows: BinRows,
     window_layout: WindowLayout,
+    n_rows_aggregated: IntArray,
     intercept: bool,
     min_entries: int,
     fitter_options: HuberOptions,
@@ -68,6 +70,11 @@ def window_fits__numba(
     InputError
         If a column's squares leave the range of doubles in some bin.
 
+    Warns
+    -----
+    PerformanceWarning
+        Once, if the fits will take longer than 10 s, with the time that they will.
+
     References
     ----------
     P. J. Huber, Robust Statistics (1981), section 7.6 for the errors (H1), which take B M B in the place of (X'WX)^-1.
@@ -75,6 +82,12 @@ def window_fits__numba(
     from gbr_dag.kernels.window_huber import window_huber_fits
 
     check_magnitudes(zip(predictors, design), zip(targets, response), weights, row_weights, bin_map.row_bin)
+    warn_if_slow(
+        "fitter 'huber'",
+        "row of a window",
+        float(n_rows_aggregated.sum()) * len(targets),
+        "a smaller window takes less; fitter 'ols' does not depend on the window's size",
+    )
     options, found = fitter_options, []
     for block in target_blocks:
         columns = [response[target] for target in block.targets]

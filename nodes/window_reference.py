@@ -13,12 +13,25 @@ from gbr_dag.tables import BinMap, BinRows, BinTable, Coefficients, Columns, Flo
 from gbr_dag.windows import gathered, obvious_fits
 from gbr_dag.windows.gathered import WindowRows
 from gbr_dag.windows.obvious_fits import GatheredRows
+from gbr_dag.windows.slow_paths import warn_if_slow
 from gbr_dag.windows.specification import WindowDimension
 
 
 @config.when(engine="reference")
 def window_rows__reference(bin_table: BinTable, bin_rows: BinRows, window: Sequence[WindowDimension]) -> WindowRows:
-    """Rows of every window with their kernel weights, looked up offset by offset."""
+    """Rows of every window with their kernel weights, looked up offset by offset.
+
+    Warns
+    -----
+    PerformanceWarning
+        Once, if the windows will take longer than 10 s, with the time that they will.
+    """
+    warn_if_slow(
+        "engine 'reference'",
+        "gathered window",
+        bin_table.n_bins,
+        "engine 'numba' gives the same numbers; take a selection of bins to compare",
+    )
     return gathered.window_rows(bin_table.keys, window, bin_rows.rows, bin_rows.offsets)
 
 

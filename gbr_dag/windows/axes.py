@@ -54,6 +54,12 @@ class WindowAxis:
     joined: bool = False
 
     @property
+    def kernel_name(self) -> str:
+        """What the kernel is called: a function of the user's own by its name."""
+        kernel = self.dimension.kernel
+        return kernel if isinstance(kernel, str) else getattr(kernel, "__name__", type(kernel).__name__)
+
+    @property
     def n_positions(self) -> int:
         """Number of coordinates that occur."""
         return len(self.coordinates)
