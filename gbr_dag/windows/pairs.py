@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
@@ -38,6 +38,10 @@ class Neighbours:
     starts: IntArray
     bins: IntArray
     weights: FloatArray
+
+
+Search = Callable[[WindowLayout], Iterable[Neighbours]]
+"""Finds the neighbours of all bins, some bins at a time; what it gave may be overwritten as it goes on."""
 
 
 def neighbour_chunks(layout: WindowLayout, most: int = _PAIRS_AT_A_TIME) -> Iterator[Neighbours]:
@@ -143,7 +147,8 @@ class _Found:
     def n_candidates(self, layout: WindowLayout, i: int) -> IntArray:
         """Positions in the window along axis ``i`` about every one found, (n,)."""
         lengths: IntArray = np.diff(layout.axes[i].starts)
-        return lengths[layout.ranks[i, self.centres]]
+        of_found: IntArray = lengths[layout.ranks[i, self.centres]]
+        return of_found
 
     def along(self, layout: WindowLayout, i: int, keys: IntArray) -> _Found:
         """Those of their children that lie in the window along axis ``i``."""

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from gbr_dag.drivers.sliding_window import SlidingWindowDriver, window_driver_of
-from gbr_dag.windows import tiles
+from gbr_dag.drivers.window_fitting import fit_windows
+from gbr_dag.windows import pairs, tiles
 
 ALL = ("mean", "std", "entries", "sum_weights", "min", "max", "median", "mad", "q05", "q50", "q97.5")
 ROUNDED = ("mean", "std", "sum_weights")
@@ -350,3 +351,21 @@ def test_neighbours_with_the_same_window(engine, boundary):
         inside = (np.minimum(steps, 15 - steps) if boundary == "periodic" else steps) <= 2
         assert found["sum_weights"][i, 0] == inside.sum()
         np.testing.assert_allclose(found["mean"][i, 0], places[inside].mean(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["uniform", "gaussian", "epanechnikov"])
+@pytest.mark.parametrize("fitter", ["ols", "huber"])
+def test_compiled_engine_searches_mostly_empty_grids_by_compiled_loops(kernel, fitter, monkeypatch):
+    places = np.random.default_rng(12).integers(0, 30, (400, 3))
+    frame = pd.DataFrame(np.repeat(places, 3, axis=0), columns=list("abc"))
+    frame["y"] = np.random.default_rng(13).normal(size=len(frame))
+    model = {"by": list("abc"), "window": dict.fromkeys("abc", 3), "targets": "y", "kernel": kernel, "fitter": fitter}
+    model["statistics"] = ALL if fitter == "ols" else ()
+    expected = fit_windows(frame, engine="numpy" if fitter == "ols" else "reference", **model)
+
+    def refused(*_):
+        pytest.fail("NumPy searches")
+
+    monkeypatch.setattr(pairs, "neighbours_between", refused)
+    found = fit_windows(frame, engine="numba", **model)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6 if fitter == "huber" else 1e-11, atol=1e-12)
