@@ -226,7 +226,7 @@ def _asked(of_targets: Sequence[dict[str, npt.NDArray[Any]]], statistics: Sequen
 def _ranges(
     counts: npt.NDArray[Any], ends: FloatArray, layout: WindowLayout, statistics: Sequence[str], search: Search
 ) -> dict[str, npt.NDArray[Any]]:
-    """Entries, least and largest values of windows (if asked for) from the bins', the largest with their sign changed."""
+    """Entries of windows, least and largest values if asked for; the largest of bins come with their sign changed."""
     n = window_sums(layout, counts[:, None], search)[:, 0].astype(np.int64)
     if {"min", "max"}.isdisjoint(statistics):
         return {"entries": n}

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gbr_dag.errors import InvalidWindowSpec
 from gbr_dag.windows.layout import own_weights
-from gbr_dag.windows.specification import WindowDimension, family_weights
+from gbr_dag.windows.specification import SEPARABLE, WindowDimension, family_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ def window_rows(
     InvalidWindowSpec
         If a boundary does not fit the range of the bins.
     InputError
-        If a kernel of the user's own gives no finite weight of at least 0.
+        If a kernel of the user's own does not give 0 or weights from 1e-20 to 1e20.
     """
     names = [dimension.name for dimension in window]
     others = [name for name in keys if name not in names]
@@ -119,9 +119,10 @@ def _weight(window: Sequence[WindowDimension], offsets: Sequence[int]) -> float:
     weight = 1.0
     wide = [(dimension, offset) for dimension, offset in zip(window, offsets) if dimension.size > 0]
     kernels: dict[Any, list[tuple[int, float]]] = {}
-    for dimension, offset in wide:
-        kernels.setdefault(dimension.kernel, []).append((offset, dimension.width))
-    for kernel, members in kernels.items():
+    for dimension, offset in wide:  # a product's factors are weights by themselves: each may be too small to count
+        kind = dimension.name if dimension.kernel in SEPARABLE else ""
+        kernels.setdefault((dimension.kernel, kind), []).append((offset, dimension.width))
+    for (kernel, _), members in kernels.items():
         places = np.array([[offset for offset, _ in members]])
         widths = [width for _, width in members]
         values = own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gbr_dag.errors import InputError
 from gbr_dag.graph.sizes import readable_bytes
 from gbr_dag.windows.axes import WindowAxis
-from gbr_dag.windows.specification import family_weights
+from gbr_dag.windows.specification import LARGEST_WEIGHT, LEAST_WEIGHT, family_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -187,7 +187,7 @@ class WindowLayout:
         Raises
         ------
         InputError
-            If a kernel of the user's own gives no finite weight of at least 0 for each.
+            If a kernel of the user's own does not give 0 or a weight from 1e-20 to 1e20 for each.
         """
         weights = np.ones(offsets.shape[1])
         joined = [i for i, axis in enumerate(self.axes) if axis.joined]
@@ -209,14 +209,14 @@ def own_weights(kernel: Any, offsets: IntArray, widths: list[float]) -> FloatArr
     Raises
     ------
     InputError
-        If it does not give a finite weight of at least 0 for each of the offsets (n, n_dimensions).
+        If it does not give 0 or a weight from 1e-20 to 1e20 for each of the offsets (n, n_dimensions).
     """
     weights = np.asarray(kernel(offsets, np.array(widths)), dtype=np.float64)
     if weights.shape != (len(offsets),):
         message = f"kernel must give one weight for each of {len(offsets)} offsets, got an array {weights.shape}"
         raise InputError(message)
-    if not (np.isfinite(weights) & (weights >= 0.0)).all():
-        odd = weights[~(np.isfinite(weights) & (weights >= 0.0))][0]
-        message = f"kernel must give finite weights of at least 0, got {odd}"
+    fit = (weights == 0.0) | ((weights >= LEAST_WEIGHT) & (weights <= LARGEST_WEIGHT))
+    if not fit.all():
+        message = f"kernel must give 0 or weights from 1e-20 to 1e20, got {weights[~fit][0]}; rescale it"
         raise InputError(message)
     return weights

@@ -206,10 +206,10 @@ def test_boundaries_that_do_not_fit_are_refused(dimension, coordinates, words):
         window_axis(dimension, np.array(coordinates), joined=False)
 
 
-@pytest.mark.parametrize("weights", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("weights", [-1.0, np.nan, np.inf, 1e-21, 1e21])
 def test_odd_weights_of_own_kernels_are_refused(weights):
     layout = layout_of(bins(1), dimensions(1, "truncate", lambda offsets, widths: np.full(len(offsets), weights)))  # noqa: ARG005
-    with pytest.raises(InputError, match="kernel must give finite weights"):
+    with pytest.raises(InputError, match=r"kernel must give 0 or weights from 1e-20 to 1e20, got .*; rescale it"):
         NeighbourSearch(layout)
 
 
@@ -225,3 +225,18 @@ def test_the_way_follows_the_kernel_and_the_share_of_occupied_cells(share, kerne
     layout = layout_of(bins(4, share=share), dimensions(4, "truncate", kernel))
     assert layout.described(128).startswith(words)
     assert layout.on_grid == words.startswith("along")
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("width", [0.03, 0.1042, 0.15])
+def test_weights_too_small_to_count_are_left_out_alike(width, boundary):
+    """exp(-46.05) is 1e-20, which offset 1 has at width 0.1042 along one dimension, and (1, 1) as a product twice."""
+    keys = bins(2)
+    window = [WindowDimension(name, 2, boundary, 9, "gaussian", width) for name in NAMES[:2]]
+    layout = layout_of(keys, window)
+    expected = found_by_offsets(keys, window)
+    for chunks in (neighbour_chunks(layout), NeighbourSearch(layout).chunks(0, layout.n_bins)):
+        for one, other in zip(as_dicts(chunks), expected):
+            assert one == pytest.approx(other, rel=1e-12, abs=0.0)
+            assert min(one.values()) >= 1e-40
+    assert (sum(map(len, expected)) == len(keys)) == (width == 0.03)
