@@ -10,6 +10,7 @@ import numpy as np
 
 from gbr_dag.errors import InvalidWindowSpec
 from gbr_dag.graph.checks import unknown
+from gbr_dag.windows.own_kernels import check_own_kernel
 from gbr_dag.windows.specification import BOUNDARIES, KERNELS, WITHOUT_WIDTH, WindowDimension, default_width
 
 _PARTS = ("size", "boundary", "period", "kernel", "width")
@@ -44,6 +45,9 @@ def checked_window(
     dimensions = tuple(_dimension(name, window.get(name, 0), given) for name in by)
     _check_used("period", period, any(dimension.boundary == "periodic" for dimension in dimensions))
     _check_used("width", kernel_width, any(_takes_width(dimension.kernel) for dimension in dimensions))
+    own = [dimension for dimension in dimensions if callable(dimension.kernel) and dimension.size > 0]
+    if own:
+        check_own_kernel(own[0].kernel, [one.size for one in own], [one.width for one in own])
     return dimensions
 
 

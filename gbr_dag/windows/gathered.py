@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.errors import InvalidWindowSpec
-from gbr_dag.windows.layout import own_weights
+from gbr_dag.windows.own_kernels import own_weights
 from gbr_dag.windows.specification import SEPARABLE, WindowDimension, family_weights
 
 FloatArray = npt.NDArray[np.float64]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gbr_dag.errors import InputError
 from gbr_dag.graph.sizes import readable_bytes
 from gbr_dag.windows.axes import WindowAxis
-from gbr_dag.windows.specification import LARGEST_WEIGHT, LEAST_WEIGHT, family_weights
+from gbr_dag.windows.own_kernels import own_weights
+from gbr_dag.windows.specification import family_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -201,22 +201,3 @@ class WindowLayout:
                 own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)
             )
         return weights
-
-
-def own_weights(kernel: Any, offsets: IntArray, widths: list[float]) -> FloatArray:
-    """Weights (n,) of a user's own kernel, checked.
-
-    Raises
-    ------
-    InputError
-        If it does not give 0 or a weight from 1e-20 to 1e20 for each of the offsets (n, n_dimensions).
-    """
-    weights = np.asarray(kernel(offsets, np.array(widths)), dtype=np.float64)
-    if weights.shape != (len(offsets),):
-        message = f"kernel must give one weight for each of {len(offsets)} offsets, got an array {weights.shape}"
-        raise InputError(message)
-    fit = (weights == 0.0) | ((weights >= LEAST_WEIGHT) & (weights <= LARGEST_WEIGHT))
-    if not fit.all():
-        message = f"kernel must give 0 or weights from 1e-20 to 1e20, got {weights[~fit][0]}; rescale it"
-        raise InputError(message)
-    return weights
