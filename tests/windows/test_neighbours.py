@@ -180,6 +180,29 @@ def test_a_window_may_exceed_the_range(boundary):
 
 
 @pytest.mark.parametrize("boundary", ["truncate", "symmetric", "periodic"])
+def test_huge_windows_are_gone_through_within_the_range(boundary):
+    keys = pd.DataFrame({"x": [-3, -1, 0, 4], "y": [7, 7, 8, 9]})
+    period = 2**60 if boundary == "periodic" else None
+    size = 2**59 - 1 if boundary == "periodic" else 2**60
+    window = [WindowDimension(name, size, boundary, period) for name in keys]
+    expected = found_by_offsets(keys, window)
+    assert as_dicts(neighbour_chunks(layout_of(keys, window))) == expected
+    assert len(expected[0]) == (1 if boundary == "symmetric" else 4)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_bins_beyond_64_bits_are_refused_where_they_take_a_window(size):
+    keys = pd.DataFrame({"x": np.array([0, 2**63], dtype=np.uint64)})
+    window = [WindowDimension("x", size)]
+    for neighbours_of in (layout_of, found_by_offsets):
+        if size:
+            with pytest.raises(InvalidWindowSpec, match=r"by: bins of 'x' must lie within .* 0 to 9223372036854775808"):
+                neighbours_of(keys, window)
+        else:
+            neighbours_of(keys, window)
+
+
+@pytest.mark.parametrize("boundary", ["truncate", "symmetric", "periodic"])
 def test_a_single_bin_is_its_own_neighbour(boundary):
     layout = layout_of(bins(2).iloc[:1], dimensions(2, boundary, "gaussian"))
     assert as_dicts(NeighbourSearch(layout).chunks(0, 1)) == [{0: 1.0}]
