@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gbr_dag.columns import is_broadcast
 from gbr_dag.graph.backend import config
+from gbr_dag.naming import quantile_level
 from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, IntArray
 from gbr_dag.windows.extremes import window_minima
 from gbr_dag.windows.gathered import WindowRows
@@ -203,7 +204,7 @@ def _order_statistics(
     weighted_medians: bool,
 ) -> Statistics:
     names = [name for name in statistics if name == "median" or name.startswith("q")]
-    levels = [np.nan if name == "median" else float(name[1:]) / 100.0 for name in names]
+    levels = [np.nan if name == "median" else quantile_level(name) for name in names]
     weights = None
     if weighted_medians:
         weights = _valid_weights(raw_weights)

@@ -113,7 +113,7 @@ def test_order_statistics_are_those_of_numpy(engine, target):
         assert found["median"][i, 0] == np.median(values)
         assert found["mad"][i, 0] == np.median(np.abs(values - np.median(values)))
         for name in ("q00", "q10", "q33.3", "q75", "q99.9"):
-            assert found[name][i, 0] == np.quantile(values, float(name[1:]) / 100.0), name
+            assert found[name][i, 0] == np.quantile(values, float(Fraction(name[1:]) / 100)), name
     if target == "zeros of both signs":
         assert not any(np.signbit(values).any() for values in found.values())
 
@@ -302,6 +302,17 @@ def test_a_heavy_row_that_no_sample_shows(engine, heavy):
     frame.loc[heavy, "w"] = 1e6
     found = statistics_of(engine, frame, {"x": 1}, ("median", "q25"), weights="w", weighted_medians=True)
     assert found["median"][0, 0] == found["q25"][0, 0] == heavy
+
+
+def test_levels_of_quantiles_are_rounded_once(engine):
+    frame = pd.DataFrame({"x0": np.arange(1001) % 3, "y": np.arange(1001.0)})
+    found = statistics_of(engine, frame, {"x0": 2}, ("q99.9", "q00.1", "q29", "q57"))
+    assert {name: values[0, 0] for name, values in found.items()} == {
+        "q99.9": 999.0,
+        "q00.1": 1.0,
+        "q29": 290.0,
+        "q57": 570.0,
+    }
 
 
 def test_mirrored_bins_count_twice(engine):
