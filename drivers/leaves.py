@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from gbr_dag.columns import is_numeric, numeric_values
 from gbr_dag.group_fits.records import GroupFits
@@ -136,6 +137,8 @@ def _parts(path: str, column: str, value: Any) -> Iterator[tuple[str, str, Any]]
             yield f"{path}.{name}", str(name), _column_values(value[name])
     elif isinstance(value, (pd.Series, pd.Index)):
         yield path, column, _column_values(value.to_series() if isinstance(value, pd.Index) else value)
+    elif isinstance(value, ExtensionArray):
+        yield path, column, _column_values(pd.Series(value))
     elif isinstance(value, Coefficients):
         for field in dataclasses.fields(value):
             part = getattr(value, field.name)

@@ -18,8 +18,11 @@ from gbr_dag.windows.sums import window_sums
 @config.when(engine="numba")
 def neighbour_counts__numba(window_layout: WindowLayout, entries: IntArray) -> IntArray:
     """Occupied neighbours of every bin and the selected rows in them, int64 (n_bins, 2); each counts once."""
+    from gbr_dag.windows.counts import counts_on_grid
     from gbr_dag.windows.searching import searched_neighbours
 
+    if window_layout.on_grid:
+        return counts_on_grid(window_layout, entries)
     return window_sums(window_layout, np.stack([np.ones_like(entries), entries], axis=1), searched_neighbours)
 
 

@@ -58,17 +58,16 @@ def window_layout(bin_table: BinTable, window: Sequence[WindowDimension], by: Se
     wide = [dimension for dimension in window if dimension.size > 0]
     names = {dimension.name for dimension in wide}
     joined = _joined(wide)
-    axes, ranks = [], []
-    for dimension in wide:
+    axes = []
+    ranks = np.empty((len(wide), bin_table.n_bins), dtype=np.int64)
+    for dimension, places in zip(wide, ranks):
         coordinates = checked_coordinates(dimension.name, _integers(bin_table.keys[dimension.name]))
-        positions, places = occupied_positions(coordinates)
+        positions, places[:] = occupied_positions(coordinates)
         axes.append(window_axis(dimension, positions, joined=dimension.name in joined))
-        ranks.append(places)
-    slices = _slices(bin_table.keys[[name for name in by if name not in names]])
+    slices = _slices(bin_table, [name for name in by if name not in names])
     n_slices = int(slices.max(initial=-1)) + 1
     volume = int(np.prod([2 * dimension.size + 1 for dimension in window], dtype=object))
-    stacked = np.array(ranks, dtype=np.int64).reshape(len(axes), bin_table.n_bins)
-    return WindowLayout(tuple(axes), stacked, slices, n_slices, volume)
+    return WindowLayout(tuple(axes), ranks, slices, n_slices, volume)
 
 
 @config.when(engine="numpy")
@@ -135,10 +134,12 @@ def _joined(wide: Sequence[WindowDimension]) -> set[str]:
     return {name for kernel, names in families.items() if kernel == "own" or len(names) > 1 for name in names}
 
 
-def _slices(keys: pd.DataFrame) -> IntArray:
+def _slices(bin_table: BinTable, names: Sequence[str]) -> IntArray:
     """Rank of every bin's values of these keys among the combinations that occur, (n_bins,)."""
-    slices = np.zeros(len(keys), dtype=np.int64)
-    for name in keys:
-        codes, values = pd.factorize(keys[name])
-        slices = pd.factorize(slices * len(values) + codes)[0].astype(np.int64)
+    slices = np.zeros(bin_table.n_bins, dtype=np.int64)
+    for i, name in enumerate(names):
+        codes, values = pd.factorize(bin_table.keys[name])
+        if i > 0:
+            codes = pd.factorize(slices * len(values) + codes)[0]
+        slices = codes.astype(np.int64, copy=False)
     return slices

@@ -5,17 +5,22 @@ sigma^2 = sum v r^2 / (sum k - tr BM), Cov = sigma^2 B M B. All traces are sums 
 the identity: nothing cancels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional
 
 import numpy as np
 
 from gbr_dag.graph.backend import config
+from gbr_dag.kernels.memory import empty
 from gbr_dag.tables import BoolArray, Coefficients, Factors, FloatArray, record_width
 from gbr_dag.triangles import inverse_of, triangle_of
 from gbr_dag.windows import obvious_fits
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.obvious_fits import GatheredRows
+
+_Spread = tuple[FloatArray, FloatArray, Optional[FloatArray]]
+"""B M B, sum k - tr BM and nu of one block."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,13 @@ class KernelSpread:
     student: Optional[FloatArray]
 
 
-@config.when_in(fitter=["ols", "wls"], engine=["numba", "numpy"])
-def kernel_spread__factors(
-    coefficients: Coefficients,
+@config.when_in(fitter=["ols", "wls"], engine=["numpy"])
+def kernel_spread__numpy(
+    squared_kernel_factors: Optional[tuple[Factors, ...]],  # these first: those of the bins are let go then
+    cubed_kernel_factors: Optional[tuple[Factors, ...]],
     window_layout: WindowLayout,
     reduced_factors: tuple[Factors, ...],
-    squared_kernel_factors: Optional[tuple[Factors, ...]],
-    cubed_kernel_factors: Optional[tuple[Factors, ...]],
+    coefficients: Coefficients,
 ) -> Optional[KernelSpread]:
     """What kernel weights make of the errors; None where all kernel weights are 1.
 
@@ -53,14 +58,31 @@ def kernel_spread__factors(
     """
     if window_layout.is_plain or squared_kernel_factors is None:
         return None
-    parts = []
-    for block, (factors, squared) in enumerate(zip(reduced_factors, squared_kernel_factors)):
-        cubed = None if cubed_kernel_factors is None else cubed_kernel_factors[block]
-        aliased = np.isnan(np.einsum("gmm->gm", coefficients.unit_covariance[:, block]))
-        parts.append(_spread(factors, squared, cubed, aliased))
-    covariances, freedoms, students = zip(*parts)
-    student = None if cubed_kernel_factors is None else np.stack(students, axis=1)
-    return KernelSpread(np.stack(covariances, axis=1), np.stack(freedoms, axis=1), student)
+    return _joined(coefficients, reduced_factors, squared_kernel_factors, cubed_kernel_factors, _spread)
+
+
+@config.when_in(fitter=["ols", "wls"], engine=["numba"])
+def kernel_spread__numba(
+    squared_kernel_factors: Optional[tuple[Factors, ...]],  # these first, as above
+    cubed_kernel_factors: Optional[tuple[Factors, ...]],
+    window_layout: WindowLayout,
+    reduced_factors: tuple[Factors, ...],
+    coefficients: Coefficients,
+    threads: Optional[int],
+) -> Optional[KernelSpread]:
+    """What kernel weights make of the errors; None where all kernel weights are 1. The sums are those of numpy."""
+    from gbr_dag.kernels.factor_spread import spread_of_factors
+
+    if window_layout.is_plain or squared_kernel_factors is None:
+        return None
+
+    def spread(factors: Factors, squared: Factors, cubed: Optional[Factors], aliased: BoolArray) -> _Spread:
+        p, third = factors.n_predictors, None if cubed is None else cubed.records
+        given = (factors.records, squared.records, third, aliased, factors.intercept, p, len(factors.precision))
+        covariance, sums = spread_of_factors(*given, threads)
+        return _with_freedom(covariance, factors, squared, None if cubed is None else sums[2], sums[0], sums[1])
+
+    return _joined(coefficients, reduced_factors, squared_kernel_factors, cubed_kernel_factors, spread)
 
 
 @config.when_in(fitter=["ols", "wls"], engine=["reference"])
@@ -73,7 +95,7 @@ def kernel_spread__reference(coefficients: Coefficients, gathered_rows: Gathered
     return KernelSpread(spread.unit_covariance, spread.freedom, spread.student)
 
 
-def residual_freedom(coefficients: Coefficients, kernel_spread: Optional[KernelSpread]) -> FloatArray:
+def residual_freedom(kernel_spread: Optional[KernelSpread], coefficients: Coefficients) -> FloatArray:
     """Degrees of freedom of the residuals, (n_bins, t): rows less rank, under a kernel sum k - tr BM.
 
     0 or less where there are no more rows than coefficients; NaN where nothing was fitted.
@@ -108,8 +130,13 @@ def coefficient_errors(
     coefficients: Coefficients, kernel_spread: Optional[KernelSpread], error_scale: FloatArray
 ) -> FloatArray:
     """Standard errors, the roots of the diagonal of sigma^2 B M B, (n_bins, t, m); NaN where aliased or saturated."""
+    n_bins, t, m = coefficients.values.shape
     variances = np.einsum("gbmm->gbm", _unit_covariance(coefficients, kernel_spread))
-    return coefficients.of_targets(np.sqrt(variances)) * error_scale[:, :, None]
+    roots = np.sqrt(variances, out=np.moveaxis(empty((variances.shape[1], m, n_bins)), -1, 0))
+    unit_errors = coefficients.of_targets(roots)
+    errors: FloatArray = np.moveaxis(empty((t, m, n_bins)), -1, 0)  # the columns of the table, one after the other
+    np.multiply(unit_errors, error_scale[:, :, None], out=errors)
+    return errors
 
 
 def covariance(
@@ -124,9 +151,28 @@ def _unit_covariance(coefficients: Coefficients, kernel_spread: Optional[KernelS
     return coefficients.unit_covariance if kernel_spread is None else kernel_spread.unit_covariance
 
 
-def _spread(
-    factors: Factors, squared: Factors, cubed: Optional[Factors], aliased: BoolArray
-) -> tuple[FloatArray, FloatArray, Optional[FloatArray]]:
+def _joined(
+    coefficients: Coefficients,
+    reduced_factors: tuple[Factors, ...],
+    squared_kernel_factors: tuple[Factors, ...],
+    cubed_kernel_factors: Optional[tuple[Factors, ...]],
+    spread: Callable[[Factors, Factors, Optional[Factors], BoolArray], _Spread],
+) -> KernelSpread:
+    """The spread of all blocks from that of each."""
+    parts = []
+    for block, (factors, squared) in enumerate(zip(reduced_factors, squared_kernel_factors)):
+        cubed = None if cubed_kernel_factors is None else cubed_kernel_factors[block]
+        aliased = np.isnan(np.einsum("gmm->gm", coefficients.unit_covariance[:, block]))
+        parts.append(spread(factors, squared, cubed, aliased))
+    if len(parts) == 1:
+        covariance, freedom, student = parts[0]
+        return KernelSpread(covariance[:, None], freedom[:, None], None if student is None else student[:, None])
+    covariances, freedoms, students = zip(*parts)
+    student = None if cubed_kernel_factors is None else np.stack(students, axis=1)
+    return KernelSpread(np.stack(covariances, axis=1), np.stack(freedoms, axis=1), student)
+
+
+def _spread(factors: Factors, squared: Factors, cubed: Optional[Factors], aliased: BoolArray) -> _Spread:
     """B M B, sum k - tr BM and nu of one block."""
     p = factors.n_predictors
     inverse = inverse_of(triangle_of(factors)[:, :p, :p])
@@ -136,11 +182,23 @@ def _spread(
     half = root @ _to_coefficients(factors, inverse)
     covariance = np.einsum("gij,gik->gjk", half, half)
     covariance[aliased[:, :, None] | aliased[:, None, :]] = np.nan
+    third = None if cubed is None else np.sum(_in_unit_coordinates(cubed, factors, inverse) ** 2, axis=(1, 2))
+    return _with_freedom(covariance, factors, squared, third, trace, np.sum(product**2, axis=(1, 2)))
+
+
+def _with_freedom(
+    covariance: FloatArray,
+    factors: Factors,
+    squared: Factors,
+    third: Optional[FloatArray],
+    trace: FloatArray,
+    fourth: FloatArray,
+) -> _Spread:
+    """B M B as given, with sum k - tr BM, and nu if tr B M3 is given."""
     freedom = _kernel_sum(factors) - trace
-    if cubed is None:
+    if third is None:
         return covariance, freedom, None
-    third = np.sum(_in_unit_coordinates(cubed, factors, inverse) ** 2, axis=(1, 2))
-    spread = _kernel_sum(squared) - 2.0 * third + np.sum(product**2, axis=(1, 2))
+    spread = _kernel_sum(squared) - 2.0 * third + fourth
     with np.errstate(divide="ignore", invalid="ignore"):
         return covariance, freedom, freedom**2 / spread
 

@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 import gbr_dag
 from gbr_dag.graph.backend import config
@@ -49,15 +50,15 @@ def target_columns(
     intercept: bool,
     suffix: str,
     dtype: str,
+    residual_freedom: FloatArray,  # factors are let go after this one
+    rmse: Optional[FloatArray],  # and this one, before the columns are made
     coefficients: Coefficients,
     fit_status: npt.NDArray[np.int16],
-    residual_freedom: FloatArray,
     coefficient_errors: Optional[FloatArray],
     covariance: Optional[FloatArray],
     confidence_bounds: Optional[FloatArray],
     p_values: Optional[FloatArray],
     rms: Optional[FloatArray],
-    rmse: Optional[FloatArray],
     r_squared: Optional[FloatArray],
     condition: Optional[FloatArray],
     chi2: Optional[FloatArray],
@@ -102,7 +103,7 @@ def _of(values: Optional[npt.NDArray[Any]], target: int) -> Optional[npt.NDArray
 
 def quality_flag(
     targets: Sequence[str], fit_status: npt.NDArray[np.int16], coefficients: Coefficients
-) -> npt.NDArray[np.object_]:
+) -> ExtensionArray:
     """What is wrong with each bin, text (n_bins,), joined by commas; empty where all is well.
 
     ``empty_window``: no row in the window can be used for any target. ``insufficient_stats``: a target has fewer usable
@@ -117,13 +118,20 @@ def quality_flag(
     return _joined(flags, len(fit_status))
 
 
-def _joined(flags: Sequence[tuple[str, npt.NDArray[np.bool_]]], n_bins: int) -> npt.NDArray[np.object_]:
-    text = np.full(n_bins, "", dtype=object)
+def _joined(flags: Sequence[tuple[str, npt.NDArray[np.bool_]]], n_bins: int) -> ExtensionArray:
+    """Words of every bin, of the type that pandas gives to text; made of the few texts that occur.
+
+    A column of 3M bins took 0.02 s in place of the 0.26 s that pandas needs to look at so many texts.
+    """
+    codes = np.zeros(n_bins, dtype=np.int32)
+    texts = [""]
     for word, where in flags:
         if where.any():
-            before = text[where]
-            text[where] = np.where(before == "", word, before + f",{word}")
-    return text
+            before, places = np.unique(codes[where], return_inverse=True)
+            codes[where] = len(texts) + places
+            texts += [f"{texts[code]},{word}" if texts[code] else word for code in before]
+    flag: ExtensionArray = pd.Series(np.array(texts, dtype=object)).array.take(codes)
+    return flag
 
 
 def fit_record(
@@ -191,6 +199,7 @@ def fit_record(
 
 def fit_table(
     bin_table: BinTable,
+    fit_record: dict[str, Any],  # first: it counts rows from the pass over them, whose records are let go then
     targets: Sequence[str],
     statistics: Sequence[str],
     suffix: str,
@@ -200,15 +209,14 @@ def fit_table(
     n_neighbors_used: IntArray,
     n_rows_aggregated: IntArray,
     effective_window_fraction: FloatArray,
-    quality_flag: npt.NDArray[np.object_],
-    fit_record: dict[str, Any],
+    quality_flag: ExtensionArray,
 ) -> pd.DataFrame:
     """One row a bin, sorted by key: keys, statistics and fits of every target, what the window held, quality flag."""
     of_targets = _statistic_columns(targets, statistics, suffix, dtype, target_statistics)
     for columns, fits in zip(of_targets, target_columns):
         columns.update(fits)
-    of_bins = (n_neighbors_used, n_rows_aggregated, effective_window_fraction, quality_flag)
-    return _table(bin_table, of_targets, of_bins, suffix, dtype, fit_record)
+    of_bins = (n_neighbors_used, n_rows_aggregated, effective_window_fraction)
+    return _table(bin_table, of_targets, of_bins, quality_flag, suffix, dtype, fit_record)
 
 
 def target_entries(response: Columns, bin_map: BinMap, window_layout: WindowLayout) -> IntArray:
@@ -222,7 +230,7 @@ def target_entries(response: Columns, bin_map: BinMap, window_layout: WindowLayo
     return window_sums(window_layout, np.stack(in_bins, axis=1)).astype(np.int64)
 
 
-def statistics_flag(target_entries: IntArray, min_entries: int) -> npt.NDArray[np.object_]:
+def statistics_flag(target_entries: IntArray, min_entries: int) -> ExtensionArray:
     """What is wrong with each bin where nothing is fitted, text (n_bins,), joined by commas; empty where all is well.
 
     ``empty_window``: no target has a finite value in the window. ``insufficient_stats``: a target has fewer finite
@@ -243,13 +251,13 @@ def statistics_table(
     n_neighbors_used: IntArray,
     n_rows_aggregated: IntArray,
     effective_window_fraction: FloatArray,
-    statistics_flag: npt.NDArray[np.object_],
+    statistics_flag: ExtensionArray,
     fit_record: dict[str, Any],
 ) -> pd.DataFrame:
     """One row a bin, sorted by key, without fits: keys, statistics of every target, what the window held, its flag."""
     of_targets = _statistic_columns(targets, statistics, suffix, dtype, target_statistics)
-    of_bins = (n_neighbors_used, n_rows_aggregated, effective_window_fraction, statistics_flag)
-    return _table(bin_table, of_targets, of_bins, suffix, dtype, {**fit_record, "fitter": None})
+    of_bins = (n_neighbors_used, n_rows_aggregated, effective_window_fraction)
+    return _table(bin_table, of_targets, of_bins, statistics_flag, suffix, dtype, {**fit_record, "fitter": None})
 
 
 def _statistic_columns(
@@ -271,6 +279,7 @@ def _table(
     bin_table: BinTable,
     of_targets: Sequence[dict[str, npt.NDArray[Any]]],
     of_bins: Sequence[npt.NDArray[Any]],
+    flag: ExtensionArray,
     suffix: str,
     dtype: str,
     record: dict[str, Any],
@@ -280,8 +289,9 @@ def _table(
         columns[name] = bin_table.keys[name].to_numpy(dtype=np.int64)
     for of_target in of_targets:
         columns.update(of_target)
-    names = ("n_neighbors_used", "n_rows_aggregated", "effective_window_fraction", "quality_flag")
+    names = ("n_neighbors_used", "n_rows_aggregated", "effective_window_fraction")
     columns.update({f"{name}{suffix}": own_column(values, dtype) for name, values in zip(names, of_bins)})
+    columns[f"quality_flag{suffix}"] = flag
     table = pd.DataFrame(columns, copy=False)
     table.attrs.update(_attributes(record), gbr_dag=record)
     return table

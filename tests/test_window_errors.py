@@ -148,6 +148,22 @@ def test_tiny_weights_of_a_centre_without_rows_keep_their_errors(engine):
     assert narrow[0.03]["y_n_fitted"] == 0
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_compiled_spread_is_that_of_numpy_where_predictors_are_aliased(intercept):
+    frame = grid_frame(6)
+    frame.loc[frame["a"] > 2, "z"] = 4.0 if intercept else 0.0
+    frame = frame[(frame["a"] != 0) | (frame["b"] > 0)]
+    given_window = {"kernel": "gaussian", "intercept": intercept, "min_entries": 80}
+    tables = [window_table(frame, engine, {"a": 1, "b": 1}, **given_window) for engine in ("numpy", "numba")]
+    status = tables[0]["y_status"].to_numpy()
+    assert (status & FitStatus.RANK_DEFICIENT).any()
+    assert (status & FitStatus.INSUFFICIENT).any()
+    assert (status == 0).any()
+    for name in tables[0]:
+        if name != "quality_flag":
+            np.testing.assert_allclose(tables[1][name], tables[0][name], rtol=1e-9, atol=1e-14, err_msg=name)
+
+
 @pytest.fixture(scope="module")
 def large_toys() -> window_pulls.Toys:
     """Windows of 144 rows; 5,500 toys know a width to 0.0095."""

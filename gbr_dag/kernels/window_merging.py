@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gbr_dag.kernels.factoring import record_width
 from gbr_dag.kernels.generator import MOST_PREDICTORS, MOST_TARGETS
 from gbr_dag.kernels.memory import empty
-from gbr_dag.kernels.threads import Stopped, blocks, side_by_side, thread_count
+from gbr_dag.kernels.threads import Stopped, side_by_side, thread_count
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -119,6 +119,9 @@ class WindowMerging:
         table : float64 array (at least n_cells, at least width + 1)
             Working memory; may be empty if there is one axis.
         """
+        # Taking the inner axes of one position along the first after the other, 2,500 cells that stay in the cache, and
+        # the first axis last was no gain: the last pass then goes the long way through the full table, 64 for 56 ms on
+        # 100 x 50 x 50 cells, half of them occupied.
         place_of = np.full(n_cells, -1, dtype=np.int64)
         place_of[cells] = bins
         inner = int(np.prod([axis.n for axis in axes], dtype=np.int64))
@@ -186,11 +189,13 @@ class WindowMerging:
         merges = max(merges, 1.0)
         n_threads = thread_count(self._threads, int(n * merges * _WORTH_OF_A_MERGE))
         size = max(1, int(_MERGES_PER_CALL / (merges * (1 + self._columns**2 // 16))))
-        step = size * n_threads
+        starts = iter(range(0, n, size))  # who is done first takes the next: a step of a range is atomic
 
-        def of_thread(i: int, stopped: Stopped) -> None:
+        def of_thread(_: int, stopped: Stopped) -> None:
             own = scratch()
-            for start, _ in blocks(i * size, n, stopped, step):
+            for start in starts:
+                if stopped():
+                    return
                 work(start, min(start + size, n), *own)
 
         side_by_side(of_thread, n_threads)

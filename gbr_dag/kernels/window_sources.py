@@ -17,7 +17,7 @@ Compiled together with {called}, as of {digest}.
 """
 '''
 
-_IMPORTED = ("jit import kernel", "records import merge_scaled")
+_IMPORTED = ("jit import kernel, prefetch", "records import merge_scaled")
 
 # Nanoseconds a merge, p = 2, t = 1: 22; with the record in the making in memory 39, whether it was read into numbers
 # for
@@ -65,6 +65,10 @@ def merge_lines(
             |write result[place]|
 '''
 
+# Cells of a line lie far apart, and the next one is not needed before this one is merged. Milliseconds on one thread
+# for 100 x 50 x 50 cells at +-2: 62 without fetching ahead, 56 with 8 cells, 58 with 20.
+_CONSTANTS = "AHEAD = 8\n"
+
 # All tails of a run up to its middle are kept, and what follows the middle is merged into one record; when a run begins
 # past the middle, its end is the next one. Three merges a cell, and nothing is ever subtracted. One place for all that
 # is added compiles in half the time (p = 2, t = 1: 1.1 for 2.2 s) but takes twice as long, 118 for 58 ns a cell.
@@ -99,7 +103,8 @@ def merge_runs(
                 |nothing|
                 |write tails[rest]|
                 for q in range(middle - 1, bottom - 1, -1):
-                    cell = here + q % n * step
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
@@ -109,7 +114,15 @@ def merge_runs(
                 |read tails[rest]|
             if top < ends[centre]:
                 for q in range(top, ends[centre]):
-                    cell = here + q % n * step
+                    ahead = q + AHEAD
+                    if ahead < n and ahead >= 0:
+                        ahead = here + ahead * step
+                        if place_of.size > 0:
+                            ahead = place_of[ahead]
+                        if ahead >= 0:
+                            |fetch cells ahead|
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
@@ -151,12 +164,14 @@ def straight_source(p: int, t: int, called: str, digest: str) -> str:
     steps: _Steps = {
         "prepare": lambda: [f"own = {width}"],
         "nothing": lambda: [f"r{i} = 0.0" for i in every],
+        "fetch": lambda table, row: [f"prefetch({table}, {row}, {8 * line})" for line in range((width + 8) // 8)],
         "read": lambda row: [f"o = {row}", *(f"r{i} = o[{i}]" for i in every)],
         "write": lambda row: [f"o = {row}", *(f"o[{i}] = r{i}" for i in every)],
         "add": lambda row, weight, extra: _addition(names, row, weight, extra),
     }
     head = _HEAD.format(columns=f"{p} predictors, {t} targets", called=called, digest=digest)
-    return "\n\n".join([f"{head}\nfrom gbr_dag.kernels.jit import fused, kernel\n", *_loops(steps)])
+    imports = ["from gbr_dag.kernels.jit import fused, kernel, prefetch\n", _CONSTANTS]
+    return "\n\n".join(["\n".join([head, *imports]), *_loops(steps)])
 
 
 def any_size_source(called: str, digest: str) -> str:
@@ -168,12 +183,13 @@ def any_size_source(called: str, digest: str) -> str:
             "r, z = np.empty(own + 1), np.empty(k)",
         ],
         "nothing": lambda: ["r[:] = 0.0"],
+        "fetch": lambda table, row: [f"prefetch({table}, {row}, 0)"],
         "read": lambda row: [f"r[:] = {row}[: own + 1]"],
         "write": lambda row: [f"{row}[: own + 1] = r"],
         "add": lambda row, weight, extra: [f"merge_scaled(r, {row}, {weight}, {extra}, centred, z, p, k)"],
     }
     head = _HEAD.format(columns="any number of columns", called=called, digest=digest)
-    imports = ["import numpy as np\n", *(f"from gbr_dag.kernels.{name}" for name in _IMPORTED), ""]
+    imports = ["import numpy as np\n", *(f"from gbr_dag.kernels.{name}" for name in _IMPORTED), "", _CONSTANTS]
     return "\n\n".join(["\n".join([head, *imports]), *_loops(steps)])
 
 

@@ -83,10 +83,11 @@ def occupied_positions(coordinates: IntArray) -> tuple[IntArray, IntArray]:
     if high - low >= _POSITIONS_PER_BIN * len(coordinates) + 1024:
         found, ranks = np.unique(coordinates, return_inverse=True)
         return found, ranks.reshape(-1)
-    present = np.zeros(high - low + 1, dtype=np.int64)
+    present = np.zeros(high - low + 1, dtype=bool)
     places = coordinates - low
-    present[places] = 1
-    return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[places]
+    present[places] = True
+    found = np.flatnonzero(present) + low
+    return found, places if len(found) == len(present) else (np.cumsum(present) - 1)[places]
 
 
 def checked_coordinates(name: str, bins: npt.NDArray[np.integer[Any]]) -> IntArray:
@@ -102,7 +103,7 @@ def checked_coordinates(name: str, bins: npt.NDArray[np.integer[Any]]) -> IntArr
         if max(abs(low), abs(high)) > _FARTHEST:
             message = f"by: bins of {name!r} must lie within -2**60 to 2**60, got {low} to {high}; subtract an offset"
             raise InvalidWindowSpec(message)
-    return bins.astype(np.int64)
+    return bins.astype(np.int64, copy=False)
 
 
 def window_axis(dimension: WindowDimension, coordinates: IntArray, *, joined: bool) -> WindowAxis:

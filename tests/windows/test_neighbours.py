@@ -11,8 +11,10 @@ import pytest
 from gbr_dag.errors import InputError, InvalidWindowSpec
 from gbr_dag.nodes.neighbours import window_layout
 from gbr_dag.tables import BinTable
+from gbr_dag.windows import counts
 from gbr_dag.windows import layout as layouts
 from gbr_dag.windows.axes import positions_reached, window_axis
+from gbr_dag.windows.counts import counts_on_grid
 from gbr_dag.windows.gathered import window_rows
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.pairs import neighbour_chunks
@@ -85,6 +87,18 @@ def counted(layout, values, on_grid):
         patch.setattr(WindowLayout, "on_grid", on_grid)
         patch.setattr(layouts, "_CELLS_AT_A_TIME", 10)  # every slice by itself
         return window_sums(layout, values)
+
+
+@pytest.mark.parametrize("bits", [63, 3], ids=["in one integer", "one after the other"])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("n_dimensions", [1, 2, 4])
+def test_counts_on_a_grid_are_those_of_the_neighbours_found(n_dimensions, boundary, bits, monkeypatch):
+    layout = layout_of(bins(n_dimensions, n_slices=3), dimensions(n_dimensions, boundary, "uniform"))
+    entries = np.random.default_rng(5).integers(1, 1000, layout.n_bins)
+    expected = counted(layout, np.stack([np.ones_like(entries), entries], axis=1), on_grid=False)
+    monkeypatch.setattr(counts, "_BITS", bits)
+    monkeypatch.setattr(layouts, "_CELLS_AT_A_TIME", 10)
+    np.testing.assert_array_equal(counts_on_grid(layout, entries), expected)
 
 
 def test_a_range_of_centres_is_searched_as_all_are():

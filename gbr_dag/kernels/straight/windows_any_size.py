@@ -5,8 +5,10 @@ Compiled together with jit.py and records.py, as of aa6c161cc21b.
 
 import numpy as np
 
-from gbr_dag.kernels.jit import kernel
+from gbr_dag.kernels.jit import kernel, prefetch
 from gbr_dag.kernels.records import merge_scaled
+
+AHEAD = 8
 
 
 @kernel
@@ -79,7 +81,8 @@ def merge_runs(
                 r[:] = 0.0
                 tails[rest][: own + 1] = r
                 for q in range(middle - 1, bottom - 1, -1):
-                    cell = here + q % n * step
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
@@ -89,7 +92,15 @@ def merge_runs(
                 r[:] = tails[rest][: own + 1]
             if top < ends[centre]:
                 for q in range(top, ends[centre]):
-                    cell = here + q % n * step
+                    ahead = q + AHEAD
+                    if ahead < n and ahead >= 0:
+                        ahead = here + ahead * step
+                        if place_of.size > 0:
+                            ahead = place_of[ahead]
+                        if ahead >= 0:
+                            prefetch(cells, ahead, 0)
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:

@@ -3,7 +3,9 @@
 Compiled together with jit.py, as of 7ec8b1f945ba.
 """
 
-from gbr_dag.kernels.jit import fused, kernel
+from gbr_dag.kernels.jit import fused, kernel, prefetch
+
+AHEAD = 8
 
 
 @kernel
@@ -470,7 +472,8 @@ def merge_runs(
                 o[26] = r26
                 o[27] = r27
                 for q in range(middle - 1, bottom - 1, -1):
-                    cell = here + q % n * step
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
@@ -824,7 +827,18 @@ def merge_runs(
                 r27 = o[27]
             if top < ends[centre]:
                 for q in range(top, ends[centre]):
-                    cell = here + q % n * step
+                    ahead = q + AHEAD
+                    if ahead < n and ahead >= 0:
+                        ahead = here + ahead * step
+                        if place_of.size > 0:
+                            ahead = place_of[ahead]
+                        if ahead >= 0:
+                            prefetch(cells, ahead, 0)
+                            prefetch(cells, ahead, 8)
+                            prefetch(cells, ahead, 16)
+                            prefetch(cells, ahead, 24)
+                    cell = q - n if q >= n else q + n if q < 0 else q
+                    cell = here + cell * step
                     if place_of.size > 0:
                         cell = place_of[cell]
                     if cell >= 0:
