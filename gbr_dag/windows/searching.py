@@ -32,10 +32,10 @@ class NeighbourSearch:
     """
 
     def __init__(self, layout: WindowLayout) -> None:
-        self._layout, self._levels = layout, neighbour_tree(layout)
-        if not layout.is_separable and not layout.tabulates:
+        levels = neighbour_tree(layout)
+        self._looked_up = (layout, levels) if not layout.is_separable and not layout.tabulates else None
+        if self._looked_up:
             return
-        levels = self._levels
         axes = layout.axes
         positions = [keys % axis.n_positions for axis, keys in zip(axes, levels)]
         parents = [layout.n_slices, *(len(keys) for keys in levels[:-2])]
@@ -57,9 +57,8 @@ class NeighbourSearch:
 
         What it gave is overwritten when it goes on. Any number of threads may search at a time.
         """
-        layout = self._layout
-        if not layout.is_separable and not layout.tabulates:
-            yield from neighbours_between(layout, self._levels, start, stop, max(most, _PAIRS_OF_ALL))
+        if self._looked_up:
+            yield from neighbours_between(*self._looked_up, start, stop, max(most, _PAIRS_OF_ALL))
             return
         bins, weights = np.empty(most, dtype=np.int64), np.empty(most)
         starts = np.empty(stop - start + 1, dtype=np.int64)
