@@ -88,7 +88,8 @@ def fit_windows(
         max(0, 1 - sqrt(sum u^2)); 1 / (1 + d), d the Euclidean offset in bins. A function (offsets, widths) of int
         arrays (n, n_dimensions) and (n_dimensions,), those of the dimensions that have a window, gives weights (n,). By
         dimension: the product over different kernels; dimensions of one kernel share its sums. A bin of weight 0 is no
-        neighbour.
+        neighbour; weights below 1e-20 (the centre has 1) count as 0, along each dimension of a product by itself. A
+        function must give 0 or weights from 1e-20 to 1e20, each offset's by itself.
     kernel_width : float or dict of str to float, optional
         In bins; default max(w, 1) for gaussian and w + 1 for epanechnikov and linear. Uniform and distance have none.
     binning : dict of str to dict or str, optional

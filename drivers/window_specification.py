@@ -11,6 +11,7 @@ import numpy as np
 
 from gbr_dag.errors import InvalidWindowSpec
 from gbr_dag.graph.checks import unknown
+from gbr_dag.windows.own_kernels import check_own_kernel
 from gbr_dag.windows.specification import BOUNDARIES, KERNELS, WITHOUT_WIDTH, WindowDimension, default_width
 
 _PARTS = ("size", "boundary", "period", "kernel", "width")
@@ -58,6 +59,9 @@ def checked_window(
     for part, value in for_all.items():
         if not _is_default(part, value):
             _check_used(part, value, dimensions, parts)
+    own = [dimension for dimension in dimensions if callable(dimension.kernel) and dimension.size > 0]
+    if own:
+        check_own_kernel(own[0].kernel, [one.size for one in own], [one.width for one in own])
     return dimensions
 
 

@@ -17,6 +17,15 @@ WINDOW_DIAGNOSTICS = (
 _OF_COEFFICIENTS = ("errors", "covariance", "confidence", "pvalues")
 
 
+def quantile_level(statistic: str) -> float:
+    """Level of a quantile by its name.
+
+    >>> quantile_level("q99.9")  # rounded once; 99.9 / 100 is 0.9990000000000001
+    0.999
+    """
+    return float(f"{statistic[1:]}e-2")
+
+
 @dataclass(frozen=True)
 class FitColumn:
     """One column of one target: its name, the array it comes from and the place in that array beyond (bin, target)."""

@@ -17,7 +17,6 @@ from gbr_dag.tables import BinMap, BinRows, Coefficients, Columns, FloatArray, I
 from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.obvious_fits import GatheredRows, spread_of
 from gbr_dag.windows.obvious_huber import SortedWindows, WindowHuber
-from gbr_dag.windows.pairs import neighbour_chunks
 from gbr_dag.windows.slow_paths import warn_if_slow
 
 
@@ -80,6 +79,7 @@ def window_fits__numba(
     P. J. Huber, Robust Statistics (1981), section 7.6 for the errors (H1), which take B M B in the place of (X'WX)^-1.
     """
     from gbr_dag.kernels.window_huber import window_huber_fits
+    from gbr_dag.windows.searching import searched_neighbours
 
     check_magnitudes(zip(predictors, design), zip(targets, response), weights, row_weights, bin_map.row_bin)
     warn_if_slow(
@@ -98,7 +98,7 @@ def window_fits__numba(
             block.rows,
             bin_rows.rows,
             bin_rows.offsets,
-            neighbour_chunks(window_layout),
+            searched_neighbours(window_layout),
             is_plain=window_layout.is_plain,
             intercept=intercept,
             precision=np.array([roundoff(column) for column in (*design, *columns)]),

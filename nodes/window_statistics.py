@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gbr_dag.columns import is_broadcast
 from gbr_dag.graph.backend import config
+from gbr_dag.naming import quantile_level
 from gbr_dag.tables import BinMap, BinRows, Columns, Factors, FloatArray, IntArray
 from gbr_dag.windows.extremes import window_minima
 from gbr_dag.windows.gathered import WindowRows
@@ -16,6 +17,7 @@ from gbr_dag.windows.layout import WindowLayout
 from gbr_dag.windows.moments import Moments, bin_moments, moment_statistics, window_moments
 from gbr_dag.windows.obvious_statistics import obvious_statistics
 from gbr_dag.windows.order_statistics import order_statistics
+from gbr_dag.windows.pairs import Search, neighbour_chunks
 from gbr_dag.windows.specification import WindowDimension
 from gbr_dag.windows.sums import window_sums
 
@@ -71,7 +73,7 @@ def target_moments__numpy(
         values = _doubles(column)[rows]
         used = np.where(np.isfinite(values), weights[rows], 0.0)
         counts = _bin_sums(1.0 * (used > 0.0), offsets)
-        squares = _bin_sums(np.square(used / unit), offsets)
+        squares = _bin_sums(np.square(used / unit), offsets) if "std" in statistics else None
         merged = window_moments(bin_moments(values, used, offsets), window_layout)
         of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout))
     return _asked(of_targets, statistics)
@@ -94,6 +96,7 @@ def target_moments__numba(
     """
     from gbr_dag.kernels.factoring import factored
     from gbr_dag.windows.merging import merged_windows
+    from gbr_dag.windows.searching import searched_neighbours
 
     weights = None if is_broadcast(raw_weights) and (raw_weights[:1] == 1.0).all() else raw_weights
     of_targets = []
@@ -101,10 +104,12 @@ def target_moments__numba(
         records = factored(bin_map.row_bin, entries, [column], weights, 0, True, threads).records
         counts = np.ascontiguousarray(records[:, 0])
         unit = 1.0 if weights is None else _unit(records[:, 1])
-        squares = counts if weights is None else _squares(column, weights, unit, bin_map)
+        squares = None
+        if "std" in statistics:
+            squares = counts if weights is None else _squares(column, weights, unit, bin_map)
         factors = merged_windows(Factors((0,), records, np.zeros(1), True), window_layout, 1, threads)
         merged = Moments(*factors.records[:, 1:5].T)
-        of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout))
+        of_targets.append(moment_statistics(merged, counts, squares, unit, window_layout, searched_neighbours))
     return _asked(of_targets, statistics)
 
 
@@ -123,7 +128,9 @@ def target_ranges__numpy(
             for end, sign in zip(ends, (1.0, -1.0)):
                 signed = np.where(finite, sign * values, np.inf)
                 end[filled] = np.minimum.reduceat(signed, bin_rows.offsets[filled])
-        of_targets.append(_ranges(_bin_sums(1.0 * finite, bin_rows.offsets), ends, window_layout))
+        of_targets.append(
+            _ranges(_bin_sums(1.0 * finite, bin_rows.offsets), ends, window_layout, statistics, neighbour_chunks)
+        )
     return _asked(of_targets, statistics)
 
 
@@ -134,6 +141,7 @@ def target_ranges__numba(
     """Those of ``entries``, ``min``, ``max`` that are asked for, by name, (n_bins, t) each, of the finite targets."""
     from gbr_dag.kernels.threads import blocks
     from gbr_dag.kernels.value_runs import extremes
+    from gbr_dag.windows.searching import searched_neighbours
 
     of_targets = []
     for column in response:
@@ -141,7 +149,7 @@ def target_ranges__numba(
         ends = np.full((2, bin_map.n_bins), np.inf)
         for start, stop in blocks(0, len(column), lambda: False):
             extremes(_read_only(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
-        of_targets.append(_ranges(counts, ends, window_layout))
+        of_targets.append(_ranges(counts, ends, window_layout, statistics, searched_neighbours))
     return _asked(of_targets, statistics)
 
 
@@ -196,7 +204,7 @@ def _order_statistics(
     weighted_medians: bool,
 ) -> Statistics:
     names = [name for name in statistics if name == "median" or name.startswith("q")]
-    levels = [np.nan if name == "median" else float(name[1:]) / 100.0 for name in names]
+    levels = [np.nan if name == "median" else quantile_level(name) for name in names]
     weights = None
     if weighted_medians:
         weights = _valid_weights(raw_weights)
@@ -216,10 +224,14 @@ def _asked(of_targets: Sequence[dict[str, npt.NDArray[Any]]], statistics: Sequen
     }
 
 
-def _ranges(counts: npt.NDArray[Any], ends: FloatArray, layout: WindowLayout) -> dict[str, npt.NDArray[Any]]:
-    """Entries, least and largest values of windows from those of the bins; the largest come with their sign changed."""
-    n = window_sums(layout, counts[:, None])[:, 0].astype(np.int64)
-    least = window_minima(layout, ends.T)
+def _ranges(
+    counts: npt.NDArray[Any], ends: FloatArray, layout: WindowLayout, statistics: Sequence[str], search: Search
+) -> dict[str, npt.NDArray[Any]]:
+    """Entries of windows, least and largest values if asked for; the largest of bins come with their sign changed."""
+    n = window_sums(layout, counts[:, None], search)[:, 0].astype(np.int64)
+    if {"min", "max"}.isdisjoint(statistics):
+        return {"entries": n}
+    least = window_minima(layout, ends.T, search)
     low, high = np.where((n > 0)[:, None], least, np.nan).T
     return {"entries": n, "min": low + 0.0, "max": 0.0 - high}
 

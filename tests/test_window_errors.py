@@ -133,6 +133,23 @@ def test_a_window_of_the_bin_alone_is_its_group(engine, sizes, kernel):
     assert (table["n_neighbors_used"] == 1).all()
 
 
+def test_tiny_weights_of_a_centre_without_rows_keep_their_errors(engine):
+    """A kernel that is the same for all rows in the window leaves errors as they are, down to 1e-20."""
+    frame = grid_frame(9, shape=(3, 1))
+    frame.loc[frame["a"] == 1, "y"] = np.nan
+    even = window_table(frame, engine, {"a": 1}).iloc[1]
+    narrow = {
+        width: window_table(frame, engine, {"a": 1}, kernel="gaussian", kernel_width=width).iloc[1]
+        for width in (0.105, 0.03)
+    }  # weights of 2e-20 and 1e-241
+    for name in NAMES:
+        np.testing.assert_allclose(narrow[0.105][f"y_{name}_err"], even[f"y_{name}_err"], rtol=1e-9)
+        np.testing.assert_allclose(narrow[0.105][f"y_{name}_pvalue"], even[f"y_{name}_pvalue"], rtol=1e-6, atol=1e-200)
+        assert np.isnan(narrow[0.03][f"y_{name}_err"])
+    assert [narrow[width]["n_neighbors_used"] for width in narrow] == [3, 1]
+    assert narrow[0.03]["y_n_fitted"] == 0
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 def test_compiled_spread_is_that_of_numpy_where_predictors_are_aliased(intercept):
     frame = grid_frame(6)

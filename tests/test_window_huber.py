@@ -250,7 +250,7 @@ def test_parts_and_threads_leave_every_bit(monkeypatch):
     expected = windows(FRAME, kernel="gaussian", threads=1)
     monkeypatch.setattr("gbr_dag.kernels.huber._ROWS_PER_CALL", 100)
     monkeypatch.setattr(window_huber, "thread_count", lambda threads, _: threads)
-    monkeypatch.setattr("gbr_dag.windows.pairs.neighbour_chunks.__defaults__", (600,))
+    monkeypatch.setattr("gbr_dag.windows.searching._PAIRS_OF_ALL", 600)
     pd.testing.assert_frame_equal(windows(FRAME, kernel="gaussian", threads=3), expected, check_exact=True)
 
 

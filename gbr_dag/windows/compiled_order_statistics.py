@@ -13,7 +13,7 @@ from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, side_by_side, 
 from gbr_dag.kernels.value_runs import value_runs, weighted_runs
 from gbr_dag.tables import BinRows
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.searching import searched_neighbours
 from gbr_dag.windows.tiles import Tile, tiles
 
 FloatArray = npt.NDArray[np.float64]
@@ -108,7 +108,7 @@ def _over_neighbours(
     mads: FloatArray,
     n_threads: int,
 ) -> None:
-    for chunk in neighbour_chunks(layout):
+    for chunk in searched_neighbours(layout):
         found = np.empty((len(levels), chunk.stop - chunk.start))
         found_mads = np.empty(chunk.stop - chunk.start if len(mads) else 0)
         given = (*of_bins, chunk.starts, chunk.bins, chunk.weights)

@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.pairs import Search, neighbour_chunks
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def window_minima(layout: WindowLayout, values: FloatArray) -> FloatArray:
+def window_minima(layout: WindowLayout, values: FloatArray, search: Search = neighbour_chunks) -> FloatArray:
     """Least of the ``values`` (n_bins, m) of each bin's neighbours, (n_bins, m); infinity where it has none.
 
-    Cost O(cells m sum(2 w + 1)) on a grid, O(pairs m) otherwise.
+    Cost O(cells m sum(2 w + 1)) on a grid, O(pairs m) otherwise, the pairs found by ``search``.
     """
     if not layout.axes or not layout.n_bins:
         return values
     result = np.full(values.shape, np.inf)
     if not layout.on_grid:
-        for chunk in neighbour_chunks(layout):
+        for chunk in search(layout):
             filled = np.flatnonzero(np.diff(chunk.starts))
             if len(filled):
                 least = np.minimum.reduceat(values[chunk.bins], chunk.starts[filled], axis=0)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.errors import InvalidWindowSpec
-from gbr_dag.windows.layout import own_weights
-from gbr_dag.windows.specification import WindowDimension, family_weights
+from gbr_dag.windows.axes import checked_coordinates
+from gbr_dag.windows.own_kernels import own_weights
+from gbr_dag.windows.specification import SEPARABLE, WindowDimension, family_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,13 +55,16 @@ def window_rows(
     Raises
     ------
     InvalidWindowSpec
-        If a boundary does not fit the range of the bins.
+        If a boundary does not fit the range of the bins, or a bin is too large.
     InputError
-        If a kernel of the user's own gives no finite weight of at least 0.
+        If a kernel of the user's own does not give 0 or weights from 1e-20 to 1e20.
     """
     names = [dimension.name for dimension in window]
     others = [name for name in keys if name not in names]
     coordinates = [[int(value) for value in keys[name]] for name in names]
+    for dimension, values in zip(window, coordinates):
+        if dimension.size > 0:
+            checked_coordinates(dimension.name, np.array(values, dtype=object))
     groups = [tuple(row) for row in keys[others].itertuples(index=False)] if others else [()] * len(keys)
     bin_at = {(*place, group): i for i, (*place, group) in enumerate(zip(*coordinates, groups))}
     ranges = [(min(values), max(values)) for values in coordinates] if len(keys) else []
@@ -104,7 +108,14 @@ def _reached(dimension: WindowDimension, centre: int, bounds: tuple[int, int]) -
         raise InvalidWindowSpec(message)
     if dimension.boundary == "symmetric":
         size = min(size, centre - low, high - centre)
-    for offset in range(-size, size + 1):
+    # where the observed range and its images lie as seen from the centre: all else leads to no bin
+    images = [(low - centre, high - centre)]
+    if dimension.boundary == "mirror":
+        images = [(2 * low - high - centre, 2 * high - low - centre)]
+    elif dimension.boundary == "periodic":
+        images = [(low - centre + turn * period, high - centre + turn * period) for turn in (-1, 0, 1)]
+    within = (range(max(-size, first), min(size, last) + 1) for first, last in images)
+    for offset in itertools.chain.from_iterable(within):
         place = centre + offset
         if dimension.boundary == "mirror":
             place = 2 * low - place if place < low else 2 * high - place if place > high else place
@@ -119,9 +130,10 @@ def _weight(window: Sequence[WindowDimension], offsets: Sequence[int]) -> float:
     weight = 1.0
     wide = [(dimension, offset) for dimension, offset in zip(window, offsets) if dimension.size > 0]
     kernels: dict[Any, list[tuple[int, float]]] = {}
-    for dimension, offset in wide:
-        kernels.setdefault(dimension.kernel, []).append((offset, dimension.width))
-    for kernel, members in kernels.items():
+    for dimension, offset in wide:  # a product's factors are weights by themselves: each may be too small to count
+        kind = dimension.name if dimension.kernel in SEPARABLE else ""
+        kernels.setdefault((dimension.kernel, kind), []).append((offset, dimension.width))
+    for (kernel, _), members in kernels.items():
         places = np.array([[offset for offset, _ in members]])
         widths = [width for _, width in members]
         values = own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gbr_dag.errors import InputError
 from gbr_dag.graph.sizes import readable_bytes
 from gbr_dag.windows.axes import WindowAxis
+from gbr_dag.windows.own_kernels import own_weights
 from gbr_dag.windows.specification import family_weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +24,10 @@ _COST_OF_A_PAIR = 1.3
 _COST_OF_A_SEARCH = 1.4
 _MERGES_OF_A_RUN = 3.0
 """Runs of neighbours of weight 1 take so many merges a cell, whatever their length."""
+
+_SMALL_TABLE = 1 << 14
+_LARGEST_TABLE = 1 << 22
+"""Joint weights that are tabulated even for few pairs, and at most: 32 MB."""
 
 _CELLS_AT_A_TIME = 1 << 17
 """Slices of the grid are gone through together up to so many cells."""
@@ -85,6 +89,19 @@ class WindowLayout:
         return not any(axis.joined for axis in self.axes)
 
     @property
+    def joint_box(self) -> tuple[list[int], list[int]]:
+        """Least offset along each joined axis, and how many there are up to the largest; 0 and 1 along other axes."""
+        lows = [int(axis.offsets.min(initial=0)) if axis.joined else 0 for axis in self.axes]
+        highs = [int(axis.offsets.max(initial=0)) if axis.joined else 0 for axis in self.axes]
+        return lows, [high - low + 1 for low, high in zip(lows, highs)]
+
+    @property
+    def tabulates(self) -> bool:
+        """Whether the compiled search tabulates joint weights by offset: there are no more of them than of pairs."""
+        most = min(_LARGEST_TABLE, max(_SMALL_TABLE, self.n_bins * self.neighbours_expected))
+        return not self.is_separable and math.prod(self.joint_box[1]) <= most
+
+    @property
     def neighbours_expected(self) -> float:
         """Occupied neighbours of a bin, itself included, if occupied cells lie at random."""
         share = self.n_bins / max(self.n_cells, 1)
@@ -124,7 +141,8 @@ class WindowLayout:
         if not self.axes:
             return "no dimension has a window: every bin is its own"
         if not self.is_separable:
-            return "neighbour by neighbour: the kernel is no product of one factor a dimension"
+            table = readable_bytes(8 * math.prod(self.joint_box[1]) if self.tabulates else 0)
+            return f"neighbour by neighbour: the kernel is no product of one factor a dimension, {table} of its weights"
         share = f"{100.0 * self.n_bins / max(self.n_cells, 1):.3g} % of {self.n_cells:,} cells are occupied"
         if not self.on_grid:
             return f"neighbour by neighbour: {share}"
@@ -169,7 +187,7 @@ class WindowLayout:
         Raises
         ------
         InputError
-            If a kernel of the user's own gives no finite weight of at least 0 for each.
+            If a kernel of the user's own does not give 0 or a weight from 1e-20 to 1e20 for each.
         """
         weights = np.ones(offsets.shape[1])
         joined = [i for i, axis in enumerate(self.axes) if axis.joined]
@@ -183,22 +201,3 @@ class WindowLayout:
                 own_weights(kernel, places, widths) if callable(kernel) else family_weights(kernel, places, widths)
             )
         return weights
-
-
-def own_weights(kernel: Any, offsets: IntArray, widths: list[float]) -> FloatArray:
-    """Weights (n,) of a user's own kernel, checked.
-
-    Raises
-    ------
-    InputError
-        If it does not give a finite weight of at least 0 for each of the offsets (n, n_dimensions).
-    """
-    weights = np.asarray(kernel(offsets, np.array(widths)), dtype=np.float64)
-    if weights.shape != (len(offsets),):
-        message = f"kernel must give one weight for each of {len(offsets)} offsets, got an array {weights.shape}"
-        raise InputError(message)
-    if not (np.isfinite(weights) & (weights >= 0.0)).all():
-        odd = weights[~(np.isfinite(weights) & (weights >= 0.0))][0]
-        message = f"kernel must give finite weights of at least 0, got {odd}"
-        raise InputError(message)
-    return weights

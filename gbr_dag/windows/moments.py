@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.windows.axes import WindowAxis
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.pairs import Search, neighbour_chunks
 from gbr_dag.windows.sums import window_sums
 from gbr_dag.windows.weighted_sums import weighted_sums
 
@@ -125,7 +126,12 @@ def _merged(parts: Moments, factors: FloatArray, starts: IntArray, counts: IntAr
 
 
 def moment_statistics(
-    merged: Moments, counts: FloatArray, squares: FloatArray, unit: float, layout: WindowLayout
+    merged: Moments,
+    counts: FloatArray,
+    squares: Optional[FloatArray],
+    unit: float,
+    layout: WindowLayout,
+    search: Search = neighbour_chunks,
 ) -> dict[str, FloatArray]:
     """Statistics ``mean``, ``std`` and ``sum_weights`` of every window, (n_bins,) each.
 
@@ -135,20 +141,25 @@ def moment_statistics(
         Of the windows.
     counts : float64 array (n_bins,)
         Rows of the bins.
-    squares : float64 array (n_bins,)
+    squares : float64 array (n_bins,) or None
         Sums of the squares of their weights over ``unit``: the largest weight, lest the squares leave the doubles.
+        Without them there is no std.
     unit : float
     layout : WindowLayout
+    search : callable
+        Of neighbours, where windows are gone through pair by pair.
 
     Returns
     -------
     dict of str to float64 array (n_bins,)
         std has the divisor sum v - sum v^2 / sum v. NaN for the mean of no rows and for std of fewer than 2.
     """
-    n = window_sums(layout, counts[:, None].astype(np.int64))[:, 0]
-    squared = weighted_sums(layout, squares, 2)
+    n = window_sums(layout, counts[:, None].astype(np.int64), search)[:, 0]
+    mean = np.where(n > 0, merged.mean + merged.rest, np.nan)
+    if squares is None:
+        return {"mean": mean, "sum_weights": merged.weight}
+    squared = weighted_sums(layout, squares, 2, search)
     with np.errstate(divide="ignore", invalid="ignore"):
         divisor = merged.weight - unit * (squared / (merged.weight / unit))
         std = np.where((n > 1) & (divisor > 0.0), np.sqrt(merged.scatter / divisor), np.nan)
-    mean = np.where(n > 0, merged.mean + merged.rest, np.nan)
     return {"mean": mean, "std": std, "sum_weights": merged.weight}

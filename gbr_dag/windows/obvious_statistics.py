@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gbr_dag.naming import quantile_level
 from gbr_dag.tables import Columns, FloatArray
 from gbr_dag.windows.gathered import WindowRows
 
@@ -74,11 +75,11 @@ def _order_statistics(y: FloatArray, v: FloatArray, names: Sequence[str], *, wei
     if not weighted:
         middle = float(np.median(y))
         found = {"median": middle, "mad": float(np.median(np.abs(y - middle)))}
-        found.update({name: float(np.quantile(y, float(name[1:]) / 100.0)) for name in names if name[0] == "q"})
+        found.update({name: float(np.quantile(y, quantile_level(name))) for name in names if name[0] == "q"})
         return found
     middle = _inverted(y, v, 0.5)
     found = {"median": middle, "mad": _inverted(np.abs(y - middle), v, 0.5)}
-    found.update({name: _inverted(y, v, float(name[1:]) / 100.0) for name in names if name[0] == "q"})
+    found.update({name: _inverted(y, v, quantile_level(name)) for name in names if name[0] == "q"})
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _PAIRS_AT_A_TIME = 1 << 20
-"""Pairs of a centre and a neighbour that are held at a time, about 64 MB of working memory."""
+"""Pairs of a centre and a candidate that are held at a time, about 64 MB of working memory."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,31 @@ class Neighbours:
     weights: FloatArray
 
 
+Search = Callable[[WindowLayout], Iterable[Neighbours]]
+"""Finds the neighbours of all bins, some bins at a time; what it gave may be overwritten as it goes on."""
+
+
 def neighbour_chunks(layout: WindowLayout, most: int = _PAIRS_AT_A_TIME) -> Iterator[Neighbours]:
-    """Neighbours of all bins, some bins at a time, in the order of the bins; cost O(pairs log(n_bins))."""
-    levels = neighbour_tree(layout)
-    per_centre = layout.neighbours_expected * max([1.0, *(axis.mean_length for axis in layout.axes)])
-    step = max(1, int(most / per_centre))
-    for start in range(0, layout.n_bins, step):
-        yield _neighbours(layout, levels, start, min(start + step, layout.n_bins))
+    """Neighbours of all bins, some bins at a time, in the order of the bins."""
+    return neighbours_between(layout, neighbour_tree(layout), 0, layout.n_bins, most)
+
+
+def neighbours_between(
+    layout: WindowLayout, levels: list[IntArray], start: int, stop: int, most: int = _PAIRS_AT_A_TIME
+) -> Iterator[Neighbours]:
+    """Neighbours of the bins from start to stop, some bins at a time, found in their tree ``levels``.
+
+    Cost O(candidates log(n_bins)). Candidates are the positions in the window along an axis about all that was found
+    along the axes before; of any axis there are at most ``most`` at a time, or the neighbours of one bin.
+    """
+    step = float(most) / max([1.0, *(axis.mean_length for axis in layout.axes)])
+    while start < stop:
+        last = min(start + max(1, int(step)), stop)
+        found, candidates = _neighbours(layout, levels, start, last, most)
+        step = (last - start) * min(4.0, 0.5 * most / max(candidates, 1))
+        if found is not None:
+            yield found
+            start = last
 
 
 def neighbour_tree(layout: WindowLayout) -> list[IntArray]:
@@ -73,28 +92,79 @@ def _ranked(keys: IntArray) -> tuple[IntArray, IntArray]:
     return found, ranks.reshape(-1)
 
 
-def _neighbours(layout: WindowLayout, levels: list[IntArray], start: int, stop: int) -> Neighbours:
-    centres = np.arange(stop - start)
-    nodes = layout.slices[start:stop]
-    weights: FloatArray = np.ones(stop - start)
-    offsets = np.empty((0, stop - start), dtype=np.int64)
-    for axis, ranks, keys in zip(layout.axes, layout.ranks, levels):
-        place = ranks[start:stop][centres]
-        first, count = axis.starts[place], np.diff(axis.starts)[place]
-        origin = np.repeat(np.arange(len(centres)), count)
-        entry = np.arange(len(origin)) + np.repeat(first - (np.cumsum(count) - count), count)
-        wanted = nodes[origin] * axis.n_positions + axis.neighbours[entry]
-        found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        there = keys[found] == wanted
-        origin, entry, nodes = origin[there], entry[there], found[there]
-        centres, weights = centres[origin], weights[origin] * axis.weights[entry]
-        offsets = np.concatenate([offsets[:, origin], axis.offsets[None, entry]])
-    bins = levels[-1][nodes] if layout.axes else centres + start
+def _neighbours(
+    layout: WindowLayout, levels: list[IntArray], start: int, stop: int, most: int
+) -> tuple[Optional[Neighbours], int]:
+    """Neighbours, None if some axis has more candidates than ``most`` and there are several centres; candidates."""
+    found, largest = _Found.themselves(layout, start, stop), 1  # never none: a centre is its own neighbour
+    for i in range(len(layout.axes)):
+        candidates = found.n_candidates(layout, i)
+        largest = max(largest, int(candidates.sum()))
+        if largest > most and stop - start > 1:
+            return None, largest
+        ends = np.cumsum(candidates)
+        edges = np.unique([0, *np.searchsorted(ends, np.arange(most, ends[-1], most)), len(ends)])
+        parts = [found.part(low, high).along(layout, i, levels[i]) for low, high in zip(edges[:-1], edges[1:])]
+        found = _Found.joined(parts)
+    centres, weights = found.centres - start, found.weights
+    bins = levels[-1][found.nodes] if layout.axes else found.centres
     if not layout.is_separable:
-        weights = weights * layout.joint_weights(offsets)
+        weights = weights * layout.joint_weights(found.offsets)
         centres, bins, weights = _each_once(layout, centres, bins, weights)
     starts = np.concatenate(([0], np.cumsum(np.bincount(centres, minlength=stop - start))))
-    return Neighbours(start, stop, starts, bins, weights)
+    return Neighbours(start, stop, starts, bins, weights), largest
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Nodes of the tree found about ``centres`` along the first axes, (n,) each; offsets (axes, n) of joint kernels."""
+
+    centres: IntArray
+    nodes: IntArray
+    weights: FloatArray
+    offsets: IntArray
+
+    @classmethod
+    def themselves(cls, layout: WindowLayout, start: int, stop: int) -> _Found:
+        offsets = np.empty((0, stop - start), dtype=np.int64)
+        return cls(np.arange(start, stop), layout.slices[start:stop], np.ones(stop - start), offsets)
+
+    @classmethod
+    def joined(cls, parts: list[_Found]) -> _Found:
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.centres for part in parts]),
+            np.concatenate([part.nodes for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+            np.concatenate([part.offsets for part in parts], axis=1),
+        )
+
+    def part(self, low: int, high: int) -> _Found:
+        inside = slice(low, high)
+        return _Found(self.centres[inside], self.nodes[inside], self.weights[inside], self.offsets[:, inside])
+
+    def n_candidates(self, layout: WindowLayout, i: int) -> IntArray:
+        """Positions in the window along axis ``i`` about every one found, (n,)."""
+        lengths: IntArray = np.diff(layout.axes[i].starts)
+        of_found: IntArray = lengths[layout.ranks[i, self.centres]]
+        return of_found
+
+    def along(self, layout: WindowLayout, i: int, keys: IntArray) -> _Found:
+        """Those of their children that lie in the window along axis ``i``."""
+        axis, count = layout.axes[i], self.n_candidates(layout, i)
+        first = axis.starts[layout.ranks[i, self.centres]]
+        origin = np.repeat(np.arange(len(count)), count)
+        entry = np.arange(len(origin)) + np.repeat(first - (np.cumsum(count) - count), count)
+        wanted = self.nodes[origin] * axis.n_positions + axis.neighbours[entry]
+        nodes = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        there = keys[nodes] == wanted
+        del wanted
+        origin, entry, nodes = origin[there], entry[there], nodes[there]
+        offsets = self.offsets[:, origin]
+        if not layout.is_separable:
+            offsets = np.concatenate([offsets, axis.offsets[None, entry]])
+        return _Found(self.centres[origin], nodes, self.weights[origin] * axis.weights[entry], offsets)
 
 
 def _each_once(

@@ -22,9 +22,14 @@ KERNELS = ("distance", "epanechnikov", "gaussian", "linear", "uniform")
 SEPARABLE = ("gaussian", "uniform")
 """Kernels that are products of one factor a dimension."""
 
-
 WITHOUT_WIDTH = ("distance", "uniform")
 """Kernels that no width belongs to."""
+
+LEAST_WEIGHT = 1e-20
+"""Smaller weights count as 0 (the centre has 1): their cubes, which errors take, would leave the range of doubles."""
+
+LARGEST_WEIGHT = 1e20
+"""Of kernels of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def family_weights(kernel: str, offsets: npt.NDArray[np.int64], widths: Sequence
     """Weights (n,) of offsets (n, n_dimensions) that share one of ``KERNELS``; u = offset / width per dimension.
 
     ``uniform`` 1, ``gaussian`` exp(-sum u^2 / 2), ``epanechnikov`` max(0, 1 - sum u^2), ``linear``
-    max(0, 1 - sqrt(sum u^2)), ``distance`` 1 / (1 + d) with d the Euclidean offset in bins.
+    max(0, 1 - sqrt(sum u^2)), ``distance`` 1 / (1 + d) with d the Euclidean offset in bins. Weights below
+    ``LEAST_WEIGHT`` are 0.
     """
     with np.errstate(over="ignore"):  # far beyond a tiny width the weight is 0
         squares = np.sum((offsets / np.asarray(widths, dtype=np.float64)) ** 2, axis=1)
@@ -78,4 +84,4 @@ def family_weights(kernel: str, offsets: npt.NDArray[np.int64], widths: Sequence
         weights = 1.0 / (1.0 + np.sqrt(np.sum(offsets.astype(np.float64) ** 2, axis=1)))
     else:
         weights = np.ones(len(offsets))
-    return weights
+    return np.where(weights < LEAST_WEIGHT, 0.0, weights)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.windows.axes import WindowAxis, positions_reached
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import Neighbours, neighbour_chunks
+from gbr_dag.windows.pairs import Search, neighbour_chunks
 
 IntArray = npt.NDArray[np.int64]
-
-
-Search = Callable[[WindowLayout], Iterable[Neighbours]]
 
 
 def window_sums(layout: WindowLayout, values: IntArray, search: Search = neighbour_chunks) -> IntArray:

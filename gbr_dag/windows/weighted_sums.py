@@ -8,21 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.windows.layout import WindowLayout
-from gbr_dag.windows.pairs import neighbour_chunks
+from gbr_dag.windows.pairs import Search, neighbour_chunks
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def weighted_sums(layout: WindowLayout, values: FloatArray, power: int) -> FloatArray:
+def weighted_sums(
+    layout: WindowLayout, values: FloatArray, power: int, search: Search = neighbour_chunks
+) -> FloatArray:
     """Sums over each bin's neighbours of ``values`` (n_bins,) times their kernel weight to a power, (n_bins,).
 
-    Cost O(cells sum(2 w + 1)) on a grid, O(pairs) otherwise; every sum is made anew, none by differences.
+    Cost O(cells sum(2 w + 1)) on a grid, O(pairs) otherwise, the pairs found by ``search``; every sum is made
+    anew, none by differences.
     """
     if not layout.axes:
         return values
     result = np.zeros(layout.n_bins)
     if not layout.on_grid:
-        for found in neighbour_chunks(layout):
+        for found in search(layout):
             parts = values[found.bins] * found.weights**power
             filled = np.flatnonzero(np.diff(found.starts))
             if len(filled):

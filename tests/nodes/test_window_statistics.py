@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from gbr_dag.drivers.sliding_window import SlidingWindowDriver, window_driver_of
-from gbr_dag.windows import tiles
+from gbr_dag.drivers.window_fitting import fit_windows
+from gbr_dag.windows import pairs, tiles
 
 ALL = ("mean", "std", "entries", "sum_weights", "min", "max", "median", "mad", "q05", "q50", "q97.5")
 ROUNDED = ("mean", "std", "sum_weights")
@@ -112,7 +113,7 @@ def test_order_statistics_are_those_of_numpy(engine, target):
         assert found["median"][i, 0] == np.median(values)
         assert found["mad"][i, 0] == np.median(np.abs(values - np.median(values)))
         for name in ("q00", "q10", "q33.3", "q75", "q99.9"):
-            assert found[name][i, 0] == np.quantile(values, float(name[1:]) / 100.0), name
+            assert found[name][i, 0] == np.quantile(values, float(Fraction(name[1:]) / 100)), name
     if target == "zeros of both signs":
         assert not any(np.signbit(values).any() for values in found.values())
 
@@ -303,6 +304,17 @@ def test_a_heavy_row_that_no_sample_shows(engine, heavy):
     assert found["median"][0, 0] == found["q25"][0, 0] == heavy
 
 
+def test_levels_of_quantiles_are_rounded_once(engine):
+    frame = pd.DataFrame({"x0": np.arange(1001) % 3, "y": np.arange(1001.0)})
+    found = statistics_of(engine, frame, {"x0": 2}, ("q99.9", "q00.1", "q29", "q57"))
+    assert {name: values[0, 0] for name, values in found.items()} == {
+        "q99.9": 999.0,
+        "q00.1": 1.0,
+        "q29": 290.0,
+        "q57": 570.0,
+    }
+
+
 def test_mirrored_bins_count_twice(engine):
     frame = pd.DataFrame({"x": [0, 1, 1, 2], "y": [0.0, 1.0, 5.0, 9.0], "w": 1.0})
     found = statistics_of(
@@ -350,3 +362,21 @@ def test_neighbours_with_the_same_window(engine, boundary):
         inside = (np.minimum(steps, 15 - steps) if boundary == "periodic" else steps) <= 2
         assert found["sum_weights"][i, 0] == inside.sum()
         np.testing.assert_allclose(found["mean"][i, 0], places[inside].mean(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["uniform", "gaussian", "epanechnikov"])
+@pytest.mark.parametrize("fitter", ["ols", "huber"])
+def test_compiled_engine_searches_mostly_empty_grids_by_compiled_loops(kernel, fitter, monkeypatch):
+    places = np.random.default_rng(12).integers(0, 30, (400, 3))
+    frame = pd.DataFrame(np.repeat(places, 3, axis=0), columns=list("abc"))
+    frame["y"] = np.random.default_rng(13).normal(size=len(frame))
+    model = {"by": list("abc"), "window": dict.fromkeys("abc", 3), "targets": "y", "kernel": kernel, "fitter": fitter}
+    model["statistics"] = ALL if fitter == "ols" else ()
+    expected = fit_windows(frame, engine="numpy" if fitter == "ols" else "reference", **model)
+
+    def refused(*_):
+        pytest.fail("NumPy searches")
+
+    monkeypatch.setattr(pairs, "neighbours_between", refused)
+    found = fit_windows(frame, engine="numba", **model)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6 if fitter == "huber" else 1e-11, atol=1e-12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,6 +108,64 @@ def test_a_range_of_centres_is_searched_as_all_are():
     assert as_dicts(search.chunks(7, 31, 1)) == every[7:31]  # room for one pair grows
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("kernel", ["epanechnikov", own])
+def test_weights_that_are_not_tabulated_are_those_of_the_table(kernel, boundary, monkeypatch):
+    layout = layout_of(bins(3), dimensions(3, boundary, kernel))
+    every = as_dicts(NeighbourSearch(layout).chunks(0, layout.n_bins))
+    assert layout.tabulates
+    monkeypatch.setattr(layouts, "_SMALL_TABLE", 0)
+    monkeypatch.setattr(layouts, "_LARGEST_TABLE", 0)
+    assert not layout.tabulates
+    found = as_dicts(NeighbourSearch(layout).chunks(7, layout.n_bins, 1))
+    for one, other in zip(found, every[7:]):
+        assert one == pytest.approx(other, rel=1e-14)
+
+
+@pytest.mark.parametrize("kernel", ["epanechnikov", "distance"])
+def test_few_bins_in_a_huge_window_take_little_memory(kernel):
+    rng = np.random.default_rng(2)
+    keys = pd.DataFrame({name: rng.integers(0, 10**6, 300) for name in ("sector", "x", "y")}).assign(sector=0)
+    window = [WindowDimension(name, 20_000, kernel=kernel, width=20_001.0) for name in ("x", "y")]
+    layout = layout_of(keys, window)  # the box of all offsets holds 1.6e9
+    peak, found = traced_peak(lambda: as_dicts(NeighbourSearch(layout).chunks(0, 300)))
+    assert peak < 20e6
+    assert found == as_dicts(neighbour_chunks(layout))
+    assert ", 0 B of its weights" in layout.described(8)
+
+
+def traced_peak(work):
+    tracemalloc.start()
+    try:
+        result = work()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kernel", ["uniform", "epanechnikov"])
+def test_candidates_along_the_first_axes_count_too(kernel):
+    """One in a thousand cells of four dimensions: some 1.6 neighbours a bin, but hundreds of cells to look at."""
+    rng = np.random.default_rng(4)
+    keys = pd.DataFrame(rng.integers(0, 40, (3000, 4)), columns=list(NAMES)).drop_duplicates(ignore_index=True)
+    layout = layout_of(keys.assign(sector=0), [WindowDimension(name, 2, kernel=kernel, width=3.0) for name in NAMES])
+    most = 4000
+    chunks = neighbour_chunks(layout, most)
+    peak, lengths = traced_peak(lambda: [len(chunk.bins) for chunk in chunks])
+    assert sum(lengths) > len(keys)
+    assert peak < 150 * most + 100 * len(keys)  # bytes: arrays of candidates, and the tree
+
+
+def test_candidates_of_a_single_bin_are_gone_through_in_parts():
+    rng = np.random.default_rng(5)
+    keys = pd.DataFrame(rng.integers(0, 200, (1500, 3)), columns=list(NAMES[:3])).drop_duplicates(ignore_index=True)
+    layout = layout_of(keys.assign(sector=0), [WindowDimension(name, 200) for name in NAMES[:3]])
+    chunks = neighbour_chunks(layout, 1000)
+    peak, first = traced_peak(lambda: next(chunks))
+    np.testing.assert_array_equal(np.sort(first.bins), np.arange(len(keys)))  # of some 300,000 candidates
+    assert peak < 0.8e6
+
+
 @pytest.mark.parametrize(("low", "scale"), [(-(2**60) + 10, 1), (0, 10**15), (-7, 3)])
 @pytest.mark.parametrize("boundary", ["truncate", "symmetric", "mirror"])
 def test_gaps_and_huge_coordinates_cost_nothing(low, scale, boundary):
@@ -131,6 +191,29 @@ def test_a_window_may_exceed_the_range(boundary):
     axis = window_axis(WindowDimension("x", 2**40, boundary), np.array([3, 4, 6]), joined=False)
     begins, ends = positions_reached(axis)
     np.testing.assert_array_equal(ends - begins, [3, 3, 3] if boundary == "truncate" else [1, 2, 1])
+
+
+@pytest.mark.parametrize("boundary", ["truncate", "symmetric", "periodic"])
+def test_huge_windows_are_gone_through_within_the_range(boundary):
+    keys = pd.DataFrame({"x": [-3, -1, 0, 4], "y": [7, 7, 8, 9]})
+    period = 2**60 if boundary == "periodic" else None
+    size = 2**59 - 1 if boundary == "periodic" else 2**60
+    window = [WindowDimension(name, size, boundary, period) for name in keys]
+    expected = found_by_offsets(keys, window)
+    assert as_dicts(neighbour_chunks(layout_of(keys, window))) == expected
+    assert len(expected[0]) == (1 if boundary == "symmetric" else 4)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_bins_beyond_64_bits_are_refused_where_they_take_a_window(size):
+    keys = pd.DataFrame({"x": np.array([0, 2**63], dtype=np.uint64)})
+    window = [WindowDimension("x", size)]
+    for neighbours_of in (layout_of, found_by_offsets):
+        if size:
+            with pytest.raises(InvalidWindowSpec, match=r"by: bins of 'x' must lie within .* 0 to 9223372036854775808"):
+                neighbours_of(keys, window)
+        else:
+            neighbours_of(keys, window)
 
 
 @pytest.mark.parametrize("boundary", ["truncate", "symmetric", "periodic"])
@@ -160,10 +243,10 @@ def test_boundaries_that_do_not_fit_are_refused(dimension, coordinates, words):
         window_axis(dimension, np.array(coordinates), joined=False)
 
 
-@pytest.mark.parametrize("weights", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("weights", [-1.0, np.nan, np.inf, 1e-21, 1e21])
 def test_odd_weights_of_own_kernels_are_refused(weights):
     layout = layout_of(bins(1), dimensions(1, "truncate", lambda offsets, widths: np.full(len(offsets), weights)))  # noqa: ARG005
-    with pytest.raises(InputError, match="kernel must give finite weights"):
+    with pytest.raises(InputError, match=r"kernel must give 0 or weights from 1e-20 to 1e20, got .*; rescale it"):
         NeighbourSearch(layout)
 
 
@@ -179,3 +262,18 @@ def test_the_way_follows_the_kernel_and_the_share_of_occupied_cells(share, kerne
     layout = layout_of(bins(4, share=share), dimensions(4, "truncate", kernel))
     assert layout.described(128).startswith(words)
     assert layout.on_grid == words.startswith("along")
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("width", [0.03, 0.1042, 0.15])
+def test_weights_too_small_to_count_are_left_out_alike(width, boundary):
+    """exp(-46.05) is 1e-20, which offset 1 has at width 0.1042 along one dimension, and (1, 1) as a product twice."""
+    keys = bins(2)
+    window = [WindowDimension(name, 2, boundary, 9, "gaussian", width) for name in NAMES[:2]]
+    layout = layout_of(keys, window)
+    expected = found_by_offsets(keys, window)
+    for chunks in (neighbour_chunks(layout), NeighbourSearch(layout).chunks(0, layout.n_bins)):
+        for one, other in zip(as_dicts(chunks), expected):
+            assert one == pytest.approx(other, rel=1e-12, abs=0.0)
+            assert min(one.values()) >= 1e-40
+    assert (sum(map(len, expected)) == len(keys)) == (width == 0.03)
