@@ -86,8 +86,8 @@ def predictions(
     Raises
     ------
     InputError
-        If a column is missing in the frame or the table, or the table has two rows for one key; if the fitter or its
-        options are not those of the table.
+        If a column is missing in the frame or the table, or the table has two rows for one key; if the predictors, the
+        fitter or its options are not those of the table.
     UnknownNameError
         If the fitter is unknown.
 
@@ -122,6 +122,7 @@ def predictions(
     record = _record(table)
     of_windows = _is_of_windows(record, columns_of_table, roles["targets"], suffix)
     by = _keys(checked_names("by", by), checked_names("within", within), record)
+    _check_predictors(roles["predictors"], roles["targets"], record, columns_of_table)
     given = frame
     if of_windows and record is None:
         _check_bins(column_names(frame), columns_of_table, by)
@@ -211,6 +212,24 @@ def _is_of_windows(
 ) -> bool:
     """Whether names of predictors are words there, by the metadata or else by a column that only windows have."""
     return "window" in record["inputs"] if record else f"{targets[0]}_n_fitted{suffix}" in names
+
+
+def _check_predictors(
+    predictors: Sequence[str], targets: Sequence[str], record: Optional[dict[str, Any]], columns: Sequence[Any]
+) -> None:
+    """Refuse predictors that are not those of the fit: a fitted value without one of them is none."""
+    if record is not None:
+        fitted = record["inputs"]["predictors"]
+        if set(fitted) != set(predictors):
+            message = f"predictors must be those of the fit, {', '.join(map(repr, fitted)) or 'none'}, got" + (
+                f" {', '.join(map(repr, predictors))}" if predictors else " none"
+            )
+            raise InputError(message)
+        return
+    slopes = [name for name in columns if str(name).startswith(tuple(f"{target}_slope_" for target in targets))]
+    if slopes and not predictors:
+        message = f"predictors must be those of the fit, got none, but the table has {slopes[0]!r}; name them"
+        raise InputError(message)
 
 
 def _glm_options(record: Optional[Mapping[str, Any]], fitter: Any, options: Optional[Options]) -> Optional[GlmOptions]:

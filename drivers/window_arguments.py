@@ -170,6 +170,8 @@ def _check_integers(given: Any, frame: pd.DataFrame, dimensions: Sequence[str]) 
             if getattr(plain, "kind", "O") in "fmM":
                 rule = f"{{'bin': {{'column': {name!r}, 'width': ...}}}}"
                 way_out = f"make bins with binning={rule} and by='bin', or move it to within"
+                if plain.kind == "f":
+                    way_out += "; whole numbers with gaps are integers after .astype('Int64') or a cast to Int64"
             message = f"by must be integer bins, column {name!r} is {dtype_text(given, name)}; {way_out}"
             raise InputError(message)
 

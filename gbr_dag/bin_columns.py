@@ -188,6 +188,8 @@ def _checked_edges(name: str, edges: Any) -> tuple[float, ...]:
 def _checked_width(name: str, width: Any, origin: Any) -> tuple[Any, Any]:
     """A number or a length of time, above 0, and an origin that goes with it, or None."""
     rule = f"binning of {name!r}: width must be a number above 0, or a length of time such as '30min', got {width!r}"
+    if isinstance(width, np.timedelta64):  # an integer to Python
+        width = pd.Timedelta(width)
     if _is_number(width):
         if width <= 0:
             raise InputError(rule)

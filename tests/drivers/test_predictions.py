@@ -158,3 +158,18 @@ def test_a_key_named_like_an_intercept_is_none(frame):
     slope = table.set_index("y_intercept").loc[frame["y_intercept"], "y_slope_x"].to_numpy()
     rows = gbr_dag.predictions(frame, table, **model)
     np.testing.assert_allclose(rows["y_prediction"], slope * frame["x"], rtol=1e-15)
+
+
+def test_predictors_that_are_not_those_of_the_fit_are_refused():
+    flights = gbr_dag.load_flights()
+    model = {"by": "origin", "targets": "arr_delay"}
+    table = gbr_dag.fit_groups(flights, **model, predictors=["dep_delay", "distance"])
+    with pytest.raises(
+        gbr_dag.InputError, match="predictors must be those of the fit, 'dep_delay', 'distance', got none"
+    ):
+        gbr_dag.predictions(flights, table, **model)
+    with pytest.raises(gbr_dag.InputError, match="'dep_delay', 'distance', got 'dep_delay'"):
+        gbr_dag.predictions(flights, table, **model, predictors="dep_delay")
+    table.attrs.clear()
+    with pytest.raises(gbr_dag.InputError, match="the table has 'arr_delay_slope_dep_delay'"):
+        gbr_dag.predictions(flights, table, **model)

@@ -240,3 +240,14 @@ def test_times_of_arrow_in_pandas(frame):
 
     arrow = frame.astype({"t": pd.ArrowDtype(pa.timestamp("us"))})
     pd.testing.assert_frame_equal(fit(arrow, {"bin": RULES["hour"]}), fit(frame, {"bin": RULES["hour"]}))
+
+
+def test_widths_of_numpy_are_lengths_of_time():
+    times = pd.DataFrame({"t": pd.Timestamp("2024-03-01") + pd.to_timedelta(np.arange(40) * 10, unit="min")})
+    frame = times.assign(y=np.arange(40.0))
+    grid = {"by": "slot", "window": {"slot": 1}, "targets": "y", "engine": "numpy", "min_entries": 1}
+    tables = [
+        gbr_dag.fit_windows(frame, **grid, binning={"slot": {"column": "t", "width": width}})
+        for width in ("30min", np.timedelta64(30, "m"))
+    ]
+    pd.testing.assert_frame_equal(*tables, check_flags=False)
