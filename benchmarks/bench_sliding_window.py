@@ -34,6 +34,12 @@ LIBRARIES = ("numpy", "pandas", "numba", "scipy", "statsmodels")
 RTOL, ATOL, WORST_CONDITION = 1e-6, 1e-9, 100.0
 """Peers lose digits with the square of the condition and where residuals are small, so that 1e-6 is left of 1e-16."""
 
+PAUSE_SECONDS = 0.2
+"""Before everybody's turn: threads of the BLAS go on waiting at full load for a while after they had work.
+
+Not asleep: after that a virtual machine took a third longer for everything.
+"""
+
 WIDEST = 6
 """Largest window of the picture, in bins to either side."""
 
@@ -128,12 +134,19 @@ def _in_turns(
     entrants: Sequence[WindowPeer], frame: pd.DataFrame, scenario: WindowScenario, turns: int
 ) -> list[Timing]:
     seconds: dict[WindowPeer, list[float]] = {entrant: [] for entrant in entrants}
-    order = list(entrants)
+    rng = np.random.default_rng(0)  # nobody always follows the same
     for _ in range(turns):
-        for entrant in order:
+        for place in rng.permutation(len(entrants)):
+            entrant = entrants[place]
+            _wait_at_work(PAUSE_SECONDS)
             seconds[entrant].append(entrant.run(frame, scenario)[1])
-        order = [*order[1:], order[0]]  # nobody always follows the same
     return [Timing(scenario.key, entrant.key, entrant.label, tuple(taken)) for entrant, taken in seconds.items()]
+
+
+def _wait_at_work(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
 
 
 def main(arguments: Optional[list[str]] = None) -> None:
