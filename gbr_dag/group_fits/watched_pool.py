@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gbr_dag.errors import WorkerError
 
 _GLANCE_SECONDS = 0.2
+
+_PATIENCE_SECONDS = 2.0
+"""A pool that is ended has its own look at its pipe first."""
 
 
 def watched_pool() -> Any:
@@ -27,6 +33,8 @@ def watched_pool() -> Any:
         def terminate(self) -> None:
             if self._pool is not None:
                 self._watch.end()
+                stuck = (self._pool._task_handler, list(self._pool._pool), self._pool._inqueue._reader)
+                threading.Thread(target=emptied_pipe, args=stuck, daemon=True).start()
             super().terminate()
 
         def submit(self, func: Any, callback: Any = None) -> Any:
@@ -42,6 +50,21 @@ def watched_pool() -> Any:
             return super().retrieve_result_callback(result)
 
     return WatchedPool()
+
+
+def emptied_pipe(handler: threading.Thread, processes: Sequence[Any], reader: Any) -> None:
+    """Read what nobody will, until the thread that hands out a pool's work has ended.
+
+    A pool that is ended waits for that thread, which may stand before a full pipe whose readers have been ended: seen
+    with Python 3.9, rarely.
+    """
+    handler.join(_PATIENCE_SECONDS)
+    with suppress(OSError):  # closed meanwhile
+        while handler.is_alive():
+            if all(process.exitcode is not None for process in processes) and reader.poll(_GLANCE_SECONDS):
+                os.read(reader.fileno(), 1 << 16)
+            else:
+                time.sleep(_GLANCE_SECONDS / 10)
 
 
 class _Watch:
