@@ -139,6 +139,7 @@ def target_ranges__numba(
     response: Columns, bin_map: BinMap, window_layout: WindowLayout, statistics: Sequence[str]
 ) -> Statistics:
     """Those of ``entries``, ``min``, ``max`` that are asked for, by name, (n_bins, t) each, of the finite targets."""
+    from gbr_dag.kernels.read_only import read_only_doubles
     from gbr_dag.kernels.threads import blocks
     from gbr_dag.kernels.value_runs import extremes
     from gbr_dag.windows.searching import searched_neighbours
@@ -148,7 +149,7 @@ def target_ranges__numba(
         counts = np.zeros(bin_map.n_bins, dtype=np.int64)
         ends = np.full((2, bin_map.n_bins), np.inf)
         for start, stop in blocks(0, len(column), lambda: False):
-            extremes(_read_only(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
+            extremes(read_only_doubles(column[start:stop]), bin_map.row_bin[start:stop], counts, ends)
         of_targets.append(_ranges(counts, ends, window_layout, statistics, searched_neighbours))
     return _asked(of_targets, statistics)
 
@@ -241,13 +242,6 @@ def _doubles(column: npt.NDArray[Any]) -> FloatArray:
         return column.astype(np.float64, copy=False)
 
 
-def _read_only(column: npt.NDArray[Any]) -> FloatArray:
-    """Contiguous doubles that cannot be written, for which loops are compiled once."""
-    view = np.ascontiguousarray(_doubles(column)).view()
-    view.flags.writeable = False
-    return view
-
-
 def _valid_weights(raw_weights: npt.NDArray[Any]) -> FloatArray:
     """Weights (n_rows,), 0 where they are not positive and finite."""
     weights = _doubles(raw_weights)
@@ -263,13 +257,16 @@ def _squares(
     column: npt.NDArray[Any], weights: npt.NDArray[Any], unit: float, bin_map: BinMap
 ) -> npt.NDArray[np.float64]:
     """Sums of the squared weights over ``unit`` of the rows with a finite target, by bin."""
+    from gbr_dag.kernels.read_only import read_only_doubles
     from gbr_dag.kernels.threads import blocks
     from gbr_dag.kernels.value_runs import squared_weights
 
     squares = np.zeros(bin_map.n_bins)
     for start, stop in blocks(0, len(column), lambda: False):
         rows = slice(start, stop)
-        squared_weights(_read_only(column[rows]), _read_only(weights[rows]), bin_map.row_bin[rows], unit, squares)
+        squared_weights(
+            read_only_doubles(column[rows]), read_only_doubles(weights[rows]), bin_map.row_bin[rows], unit, squares
+        )
     return squares
 
 

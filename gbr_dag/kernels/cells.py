@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gbr_dag.kernels.jit import kernel
 from gbr_dag.kernels.memory import empty, zeros
+from gbr_dag.kernels.read_only import read_only
 from gbr_dag.kernels.threads import Stopped, blocks, shares, side_by_side, thread_count
 
 Codes = npt.NDArray[Any]
@@ -32,7 +33,7 @@ def bounds(
 
     def of_thread(i: int, stopped: Stopped) -> list[list[tuple[int, int]]]:
         return [
-            [_bounds(_read_only(column[a:b]), _read_only(mask[a:b])) for column in codes]
+            [_bounds(read_only(column[a:b]), read_only(mask[a:b])) for column in codes]
             for a, b in blocks(*share[i], stopped)
         ]
 
@@ -67,11 +68,11 @@ def cells(
         found: npt.NDArray[np.int64] = zeros((n_cells if together else 0,), np.int64)
         for start, stop in blocks(*share[i], stopped, _ROWS_PER_BLOCK):
             part = ids[start:stop]
-            _begin(part, _read_only(codes[0][start:stop]), lows[0])
+            _begin(part, read_only(codes[0][start:stop]), lows[0])
             for column, low, span in zip(codes[1:], lows[1:], spans[1:]):
-                _extend(part, _read_only(column[start:stop]), low, span)
+                _extend(part, read_only(column[start:stop]), low, span)
             if mask.size:
-                _leave_out(part, _read_only(mask[start:stop]))
+                _leave_out(part, read_only(mask[start:stop]))
             if together:
                 _count(part, found)
         return found
@@ -103,7 +104,7 @@ def relabelled(ids: Codes, labels: npt.NDArray[np.int32], threads: Optional[int]
     """``labels[id]`` of every row, int32 (n_rows,), -1 for id -1."""
     result = empty((len(ids),), np.int32)
     share = shares(len(ids), thread_count(threads, len(ids)))
-    ids, labels = _read_only(ids), _read_only(labels)
+    ids, labels = read_only(ids), read_only(labels)
 
     def of_thread(i: int, stopped: Stopped) -> None:
         for start, stop in blocks(*share[i], stopped):
@@ -111,13 +112,6 @@ def relabelled(ids: Codes, labels: npt.NDArray[np.int32], threads: Optional[int]
 
     side_by_side(of_thread, len(share))
     return result
-
-
-def _read_only(array: Codes) -> Codes:
-    """The same kind of array whatever the caller's, so that it is compiled for once; contiguous and aligned."""
-    view = np.require(array, requirements=["C", "A"]).view()
-    view.flags.writeable = False
-    return view
 
 
 @kernel

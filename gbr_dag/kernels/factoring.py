@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gbr_dag.kernels import records as any_size
 from gbr_dag.kernels.generator import MOST_PREDICTORS, MOST_TARGETS
 from gbr_dag.kernels.memory import empty
+from gbr_dag.kernels.read_only import read_only, read_only_doubles
 from gbr_dag.kernels.rows import CHUNK, NOTES
 from gbr_dag.kernels.threads import ROWS_PER_CALL, Stopped, blocks, equal_loads, shares, side_by_side, thread_count
 
@@ -106,7 +107,7 @@ def factored(
     n_rows, n_bins = len(row_bin), len(entries)
     width = record_width(p, len(columns))
     n_threads = thread_count(threads, n_rows)
-    pass_ = _Pass(_read_only(row_bin), list(columns), weights, p, centred)
+    pass_ = _Pass(read_only(row_bin), list(columns), weights, p, centred)
     ranges = equal_loads(entries, n_threads)
     largest = max(int(entries[first:last].sum()) for first, last in ranges)
     n_tables = min(n_threads, n_rows // (_ROWS_PER_RECORD * max(n_bins, 1)))
@@ -159,12 +160,12 @@ class _Pass:
         size = max(CHUNK, ROWS_PER_CALL // (1 + len(self._columns) ** 2 // 64))
         for start, stop in blocks(*rows, stopped, size):
             block = self._row_bin[start:stop]
-            columns = [_doubles(column[start:stop]) for column in self._columns]
-            weights = None if self._weights is None else _doubles(self._weights[start:stop])
+            columns = [read_only_doubles(column[start:stop]) for column in self._columns]
+            weights = None if self._weights is None else read_only_doubles(self._weights[start:stop])
             arguments = (records, block, *bins, self._centred, notes)
             if self._straight is None:
                 present = np.empty(0) if weights is None else weights
-                any_size.update(*arguments, np.stack(columns), _read_only(present), self._p)
+                any_size.update(*arguments, np.stack(columns), read_only(present), self._p)
             elif weights is None:
                 self._straight.update_unweighted(*arguments, *columns)
             else:
@@ -182,20 +183,3 @@ def straight_kernels(p: int, t: int) -> Optional[ModuleType]:
 def _records(n: int, width: int) -> FloatArray:
     """Records (n, at least width) that hold anything, each on cache lines of its own."""
     return empty((n, -(-width // _LINE) * _LINE))
-
-
-def _doubles(block: Array) -> FloatArray:
-    """Part of a column as contiguous doubles, itself where it is that already.
-
-    Read-only, like the columns of frames that copy on write: arrays of the other kind would be compiled for anew.
-    """
-    if block.dtype != np.float64:
-        with np.errstate(over="ignore"):  # of extended precision: what is beyond the doubles is infinite
-            block = block.astype(np.float64)
-    return _read_only(np.require(block, requirements=["C", "A"]))
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

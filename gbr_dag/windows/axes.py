@@ -145,7 +145,7 @@ def _entries(dimension: WindowDimension, coordinates: IntArray) -> tuple[IntArra
     n = len(coordinates)
     if n == 0:
         return np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    size = min(dimension.size, int(coordinates[-1]) - int(coordinates[0])) if n else 0
+    size = min(dimension.size, int(coordinates[-1]) - int(coordinates[0]))
     low, high = coordinates[0], coordinates[-1]
     reach = np.full(n, size, dtype=np.int64)
     places = np.arange(n)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.kernels import gathered_windows, window_order_statistics
+from gbr_dag.kernels.read_only import read_only
 from gbr_dag.kernels.threads import Stopped, blocks, equal_loads, side_by_side, thread_count
 from gbr_dag.kernels.value_runs import value_runs, weighted_runs
 from gbr_dag.tables import BinRows
@@ -62,16 +63,16 @@ def order_statistics(
     results, mads = np.full((len(asked), layout.n_bins), np.nan), np.full(layout.n_bins if with_mad else 0, np.nan)
     if layout.n_bins == 0:
         return results, mads
-    rows, offsets = _read_only(bin_rows.rows), _read_only(bin_rows.offsets)
+    rows, offsets = read_only(bin_rows.rows), read_only(bin_rows.offsets)
     n_threads = thread_count(threads, len(rows))
     lengths = np.zeros(layout.n_bins, dtype=np.int64)
     runs = np.empty(len(rows) if weights is None else (3, len(rows)))
 
     def sort(start: int, stop: int) -> None:
         if weights is None:
-            value_runs(_read_only(values), rows, offsets, start, stop, runs, lengths)
+            value_runs(read_only(values), rows, offsets, start, stop, runs, lengths)
         else:
-            weighted_runs(_read_only(values), weights, rows, offsets, start, stop, runs, lengths)
+            weighted_runs(read_only(values), weights, rows, offsets, start, stop, runs, lengths)
 
     _over_bins(sort, np.diff(offsets), n_threads)
     if weights is None and layout.on_grid:
@@ -80,13 +81,6 @@ def order_statistics(
         kernel = gathered_windows.of_neighbours if weights is None else gathered_windows.of_weighted_neighbours
         _over_neighbours(kernel, (runs, offsets, lengths), layout, asked, results, mads, n_threads)
     return results, mads
-
-
-def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A view that cannot be written, like columns of frames that copy on write: loops are compiled for one kind."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _over_bins(work: Callable[[int, int], None], loads: IntArray, n_threads: int) -> None:
