@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         make_parallel_fit_v4,
     )
     from gbr_dag.drivers.explanation import Explanation, explain
+    from gbr_dag.drivers.features import ModelDriver
     from gbr_dag.drivers.fitting import fit_groups
     from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.metadata import fit_metadata
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
         UnknownNameError,
         WorkerError,
     )
+    from gbr_dag.features.columns import GroupedColumn
+    from gbr_dag.features.registry import FeatureRegistry
     from gbr_dag.graph import Driver, Plan
     from gbr_dag.options import CutOptions, GlmOptions, HuberOptions, RlmOptions
     from gbr_dag.tables import FitStatus, explain_status
@@ -53,6 +56,7 @@ __all__ = [
     "Driver",
     "DuplicateNameError",
     "Explanation",
+    "FeatureRegistry",
     "FitStatus",
     "GbrDagError",
     "GlmOptions",
@@ -60,11 +64,13 @@ __all__ = [
     "GroupByDriver",
     "GroupByRegressor",
     "GroupByRegressorOptimized",
+    "GroupedColumn",
     "HuberOptions",
     "InputError",
     "InvalidWindowSpec",
     "MissingExtraError",
     "MissingInputError",
+    "ModelDriver",
     "PerformanceWarning",
     "Plan",
     "RlmOptions",
@@ -96,6 +102,7 @@ _MODULE_OF = {
     "Driver": "gbr_dag.graph",
     "DuplicateNameError": "gbr_dag.errors",
     "Explanation": "gbr_dag.drivers.explanation",
+    "FeatureRegistry": "gbr_dag.features.registry",
     "FitStatus": "gbr_dag.tables",
     "GbrDagError": "gbr_dag.errors",
     "GlmOptions": "gbr_dag.options",
@@ -103,11 +110,13 @@ _MODULE_OF = {
     "GroupByDriver": "gbr_dag.drivers.groupby",
     "GroupByRegressor": "gbr_dag.drivers.script_regressor",
     "GroupByRegressorOptimized": "gbr_dag.drivers.dfextensions",
+    "GroupedColumn": "gbr_dag.features.columns",
     "HuberOptions": "gbr_dag.options",
     "InputError": "gbr_dag.errors",
     "InvalidWindowSpec": "gbr_dag.errors",
     "MissingExtraError": "gbr_dag.errors",
     "MissingInputError": "gbr_dag.errors",
+    "ModelDriver": "gbr_dag.drivers.features",
     "PerformanceWarning": "gbr_dag.errors",
     "Plan": "gbr_dag.graph",
     "RlmOptions": "gbr_dag.options",

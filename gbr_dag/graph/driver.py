@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from gbr_dag.errors import InputError, MissingExtraError
+from gbr_dag.errors import MissingExtraError
 from gbr_dag.graph.annotations import annotation_text
 from gbr_dag.graph.build import build_graph, checked_modules
 from gbr_dag.graph.checks import check_complete, check_types
-from gbr_dag.graph.execution import Progress, Run, report_frame
+from gbr_dag.graph.execution import Progress, Run, checked_progress, report_frame
 from gbr_dag.graph.plan import Plan, demand, made_plan
 from gbr_dag.graph.request import Request, resolved_request
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gbr_dag.graph.structure import Graph
 
 
 class Driver:
@@ -72,14 +74,32 @@ class Driver:
         replace: Sequence[str] = (),
         progress: Progress = None,
     ) -> None:
-        if not (progress is None or isinstance(progress, bool) or callable(progress)):
-            message = f"progress must be None, True, False or a function (node, done, total), got {progress!r}"
-            raise InputError(message)
         self._modules = checked_modules(modules)
+        self._progress = checked_progress(progress)
         self._graph, self._callables = build_graph(self._modules, dict(config or {}), replace)
-        self._progress = progress
         self._last_run: Optional[Run] = None
         self._reports = True  # False where nobody can ask for a report: measuring values takes a fifth of a small fit
+
+    @classmethod
+    def of_graph(cls, graph: Graph, callables: Mapping[str, Callable[..., Any]], progress: Progress = None) -> Driver:
+        """Make a driver of a graph that was built by other means than from modules.
+
+        Parameters
+        ----------
+        graph : Graph
+            Its nodes may have any names.
+        callables : mapping of str to callable
+            What each node calls, with what it needs by name.
+        progress : bool or callable, optional
+            As above.
+        """
+        driver = cls.__new__(cls)
+        driver._modules = ()
+        driver._progress = checked_progress(progress)
+        driver._graph, driver._callables = graph, dict(callables)
+        driver._last_run = None
+        driver._reports = True
+        return driver
 
     def execute(
         self,

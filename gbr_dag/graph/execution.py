@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from gbr_dag.errors import InputError
 from gbr_dag.graph.progress import ProgressBar, wants_bar
 from gbr_dag.graph.sizes import measured_bytes
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from gbr_dag.graph.structure import Graph
 
 Progress = Union[bool, Callable[[str, int, int], None], None]
+
+
+def checked_progress(progress: Any) -> Progress:
+    """What shows the progress of runs; anything else is refused."""
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        message = f"progress must be None, True, False or a function (node, done, total), got {progress!r}"
+        raise InputError(message)
+    return progress
 
 
 @dataclass(frozen=True)

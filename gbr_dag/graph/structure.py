@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gbr_dag.errors import CycleError, GraphError
+from gbr_dag.errors import CycleError, DuplicateNameError, GraphError
 from gbr_dag.graph.annotations import annotation_text, annotations_match
 
 if TYPE_CHECKING:
@@ -73,6 +73,29 @@ class Graph:
     def users(self, name: str) -> list[str]:
         """Nodes that take the value of a node or input directly."""
         return [node.name for node in self.nodes.values() if any(need.name == name for need in node.needs)]
+
+
+def graph_of(nodes: Iterable[Node]) -> Graph:
+    """Graph of nodes that are made by other means than from modules, without a config.
+
+    Raises
+    ------
+    DuplicateNameError
+        If two nodes have one name.
+    CycleError
+        If nodes need each other in a circle.
+    GraphError
+        If a node yields what another that takes it can have no use for.
+    """
+    found: dict[str, Node] = {}
+    for node in nodes:
+        if node.name in found:
+            message = f"node {node.name!r} is defined twice: {found[node.name].place} and {node.place}; rename one"
+            raise DuplicateNameError(message)
+        found[node.name] = node
+    check_cycles(found)
+    check_edges(found)
+    return Graph(found, input_takers(found, {}), frozenset(), {}, {})
 
 
 def input_takers(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, tuple[Taker, ...]]:

@@ -1,0 +1,112 @@
+"""The groups of a model's rows, found when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Optional
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+IntArray = npt.NDArray[np.int64]
+IdArray = npt.NDArray[np.signedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The group of every row.
+
+    Attributes
+    ----------
+    ids : integer array (n_rows,)
+        Group of every row, -1 where a key is missing.
+    keys : pandas.DataFrame (n_groups,)
+        Key values of the groups, sorted.
+    """
+
+    ids: IdArray
+    keys: pd.DataFrame
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return len(self.keys)
+
+
+class Grouping:
+    """The rows of a frame, and their groups once something asks for them.
+
+    Parameters
+    ----------
+    index : pandas.Index (n_rows,)
+        Of the frame; rows are positions.
+    make : callable
+        Finds the groups; called once at most.
+    """
+
+    def __init__(self, index: pd.Index, make: Callable[[], Groups]) -> None:
+        self.index = index
+        self.n_rows = len(index)
+        self._make = make
+        self.every_row = Rows(self, None)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The groups."""
+        return self._make()
+
+
+class Rows:
+    """The rows that a column has values for: all of a frame, or those that a mask has left.
+
+    Parameters
+    ----------
+    grouping : Grouping
+        Of the frame.
+    positions : int64 array (n,), optional
+        Positions in the frame, ascending; None for all.
+    """
+
+    def __init__(self, grouping: Grouping, positions: Optional[IntArray]) -> None:
+        self._grouping = grouping
+        self.positions = positions
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self._grouping.n_rows if self.positions is None else len(self.positions)
+
+    def same(self, other: Rows) -> bool:
+        """Whether these are the rows of ``other``."""
+        if self is other or self.positions is other.positions:
+            return self._grouping is other._grouping
+        left = np.arange(len(self)) if self.positions is None else self.positions
+        right = np.arange(len(other)) if other.positions is None else other.positions
+        return self._grouping is other._grouping and np.array_equal(left, right)
+
+    def kept(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Those of the rows that a mask (n,) lets through."""
+        kept = np.flatnonzero(mask)
+        return Rows(self._grouping, kept if self.positions is None else self.positions[kept])
+
+    @cached_property
+    def ids(self) -> IdArray:
+        """Group of every row (n,), -1 where a key is missing."""
+        ids = self._grouping.groups.ids
+        return ids if self.positions is None else ids[self.positions]
+
+    @cached_property
+    def sizes(self) -> IntArray:
+        """Rows of every group, int64 (n_groups,)."""
+        from gbr_dag.kernels.grouped import group_sizes
+
+        return group_sizes(self.ids, self._grouping.groups.n_groups)
+
+    @cached_property
+    def by_group(self) -> tuple[IdArray, IntArray]:
+        """Rows (n,) sorted by group, in their order within one, and where each group begins (n_groups + 1,)."""
+        from gbr_dag.kernels.counting_sort import counting_sort
+
+        return counting_sort(self.ids, self._grouping.groups.n_groups)

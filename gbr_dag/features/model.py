@@ -1,0 +1,255 @@
+"""From the features of a model to the nodes of a graph: groupings and broadcasts stand where levels meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gbr_dag.errors import InputError
+from gbr_dag.features.columns import GroupedColumn, of_groups, of_rows
+from gbr_dag.features.feature import Argument, Feature
+from gbr_dag.features.frames import called_on_frame
+from gbr_dag.features.grouping import Grouping
+from gbr_dag.features.literal import called_per_group, called_per_row, parts
+from gbr_dag.graph.structure import Graph, Need, Node, graph_of
+
+Callables = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model stands in a graph.
+
+    Attributes
+    ----------
+    by : tuple of str
+        Its key columns.
+    prefix : str
+        Goes before the names of its nodes.
+    columns : mapping of str to str
+        Nodes that its columns come from; the others are inputs of the graph.
+    """
+
+    by: tuple[str, ...]
+    prefix: str
+    columns: Mapping[str, str]
+
+    def column(self, name: str) -> str:
+        """Node or input that a column comes from."""
+        return self.columns.get(name, name)
+
+    @property
+    def grouping(self) -> str:
+        """Node that finds the groups."""
+        return f"{self.prefix}group by {', '.join(self.by)}"
+
+
+def model_graph(features: Sequence[Feature], by: Sequence[str]) -> tuple[Graph, Callables]:
+    """Graph of a model, whose inputs are columns.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        No two with the same output.
+    by : sequence of str
+        Key columns.
+
+    Raises
+    ------
+    CycleError
+        If features need each other in a circle.
+    """
+    nodes = model_nodes(features, Place(tuple(by), "", {}))
+    return graph_of(node for node, _ in nodes), {node.name: function for node, function in nodes}
+
+
+def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, Callable[..., Any]]]:
+    """Nodes of a model with what they call.
+
+    A node ``x per row`` stands between a feature of groups and those of rows that take it, a node ``group by ...``
+    before whatever needs the groups: each is there once.
+    """
+    level_of = {output: feature.level for feature in features for output in feature.outputs}
+    graph_of(_plain_node(feature, output) for feature in features for output in feature.outputs)
+    found: list[tuple[Node, Callable[..., Any]]] = []
+    spread: dict[str, None] = {}
+    for feature in features:
+        builder = _Builder(feature, place, level_of)
+        found += builder.nodes()
+        spread.update(dict.fromkeys(builder.spread))
+    if any(feature.level == "group" or feature.way == "per_group" for feature in features) or spread:
+        found.append(_grouping_node(place))
+    found += [_spread_node(name, place) for name in spread]
+    return found
+
+
+def _plain_node(feature: Feature, output: str) -> Node:
+    """A node that needs what the function's arguments name, to look for circles in the user's own words."""
+    needs = tuple(Need(argument.source, Any, argument.optional) for argument in feature.arguments)
+    return _node(output, feature.level, needs, feature.function, feature.place, feature.doc.partition("\n")[0])
+
+
+class _Builder:
+    """The nodes of one feature."""
+
+    def __init__(self, feature: Feature, place: Place, level_of: Mapping[str, str]) -> None:
+        self._feature, self._place, self._level_of = feature, place, level_of
+        self.spread: list[str] = []
+
+    def nodes(self) -> list[tuple[Node, Callable[..., Any]]]:
+        """One node, or one for the call and one an output."""
+        feature, place = self._feature, self._place
+        sources = {argument.name: self._source(argument) for argument in feature.arguments}
+        optional = {argument.name: argument.optional for argument in feature.arguments}
+        needs = {source: Need(source, Any, optional[name]) for name, source in sources.items()}
+        if feature.level == "group" or feature.way == "per_group":
+            needs[place.grouping] = Need(place.grouping, Any, optional=False)
+        elif all(need.optional for need in needs.values()):  # the rows are known from a column
+            key = place.column(place.by[0])
+            needs[key] = Need(key, Any, optional=False)
+        call = _Call(feature, sources)
+        several = len(feature.outputs) > 1
+        name = f"{place.prefix}{feature.name}()" if several else f"{place.prefix}{feature.outputs[0]}"
+        described = feature.doc.partition("\n")[0]
+        node = _node(name, feature.level, tuple(needs.values()), feature.function, feature.place, described)
+        if feature.way != "grouped":
+            node = replace(node, choice=(("way", feature.way),))
+        if not several:
+            return [(node, lambda **values: call(values)[0])]
+        found: list[tuple[Node, Callable[..., Any]]] = [(node, lambda **values: call(values))]
+        for i, output in enumerate(feature.outputs):
+            need = (Need(name, Any, optional=False),)
+            part = _node(f"{place.prefix}{output}", feature.level, need, feature.function, feature.place, described)
+            found.append((part, lambda i=i, **values: values[name][i]))
+        return found
+
+    def _source(self, argument: Argument) -> str:
+        """Node that an argument comes from."""
+        level = self._level_of.get(argument.source)
+        if level is None:
+            return self._place.column(argument.source)
+        if self._feature.level == "row" and level == "group":
+            self.spread.append(argument.source)
+            return _spread_name(argument.source, self._place)
+        return f"{self._place.prefix}{argument.source}"
+
+
+class _Call:
+    """The call of a feature's function, with checks of what comes back."""
+
+    def __init__(self, feature: Feature, sources: Mapping[str, str]) -> None:
+        self._feature, self._sources = feature, sources
+
+    def __call__(self, values: Mapping[str, Any]) -> tuple[GroupedColumn, ...]:
+        feature = self._feature
+        arguments = {name: values[source] for name, source in self._sources.items() if source in values}
+        grouping = _grouping_of(values.values())
+        if feature.way == "per_group":
+            results: Sequence[Any] = called_per_group(feature, feature.function, arguments, grouping)
+        elif feature.way == "per_row":
+            results = called_per_row(feature, feature.function, arguments, grouping)
+        elif feature.way == "frame":
+            results = called_on_frame(feature, arguments, grouping)
+        else:
+            results = [_checked(feature, part, grouping) for part in parts(feature, self._grouped(arguments))]
+        made = of_groups if feature.level == "group" else of_rows
+        return tuple(one if isinstance(one, GroupedColumn) else made(one, grouping) for one in results)
+
+    def _grouped(self, arguments: Mapping[str, Any]) -> Any:
+        try:
+            return self._feature.function(**arguments)
+        except InputError as error:
+            message = f"{self._feature.label}: {error}"
+            raise InputError(message) from error
+
+
+def _grouping_of(values: Iterable[Any]) -> Grouping:
+    return next(value if isinstance(value, Grouping) else value.grouping for value in values)
+
+
+def _checked(feature: Feature, value: Any, grouping: Grouping) -> GroupedColumn:
+    """What a function gave, as one value per row or group."""
+    if isinstance(value, GroupedColumn):
+        if value.is_group_level != (feature.level == "group"):
+            raise InputError(_wrong_level(feature))
+        if not value.is_group_level and not value.rows.same(grouping.every_row):
+            message = (
+                f"{feature.label} is row level but gives values for some rows only, as [mask] leaves them; give every"
+                " row one, as by .where(mask)"
+            )
+            raise InputError(message)
+        return value
+    if value is None or not pd.api.types.is_scalar(value):
+        got = "None" if value is None else f"a {type(value).__name__}"
+        message = f"{feature.label} gave {got}; return what is computed from its arguments"
+        raise InputError(message)
+    if feature.level == "group":
+        return of_groups(_repeated(value, grouping.groups.n_groups), grouping)
+    return of_rows(_repeated(value, grouping.n_rows), grouping)
+
+
+def _wrong_level(feature: Feature) -> str:
+    if feature.level == "row":
+        return (
+            f"{feature.label} is row level but gives one value per group; mark it as such: #agg at the end of its def"
+            " line, @attribute, or register_attribute"
+        )
+    return (
+        f"{feature.label} is group level but gives one value per row; reduce them, as by .mean() or .first(), or mark"
+        " it as row level: no #agg, @row, or register_filter"
+    )
+
+
+def _repeated(value: Any, n: int) -> Any:
+    series = pd.Series([value] * n if n else [value]).iloc[:n]
+    return series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
+
+
+def _spread_name(name: str, place: Place) -> str:
+    return f"{place.prefix}{name} per row"
+
+
+def _spread_node(name: str, place: Place) -> tuple[Node, Callable[..., Any]]:
+    source = f"{place.prefix}{name}"
+    needs = (Need(source, Any, optional=False), Need(place.grouping, Any, optional=False))
+
+    def spread(**values: Any) -> GroupedColumn:
+        """Give every row the value of its group."""
+        column: GroupedColumn = values[source].per_row()
+        return column
+
+    text = f"{name}, for every row of the group"
+    return _node(_spread_name(name, place), "broadcast", needs, spread, "gbr_dag.features", text), spread
+
+
+def _grouping_node(place: Place) -> tuple[Node, Callable[..., Any]]:
+    keys = [place.column(name) for name in place.by]
+    needs = tuple(Need(key, Any, optional=False) for key in keys)
+
+    def grouping(**values: Any) -> Grouping:
+        """Find the groups of the rows."""
+        found: Grouping = values[keys[0]].grouping
+        _ = found.groups
+        return found
+
+    return _node(place.grouping, "grouping", needs, grouping, "gbr_dag.features", "The groups of the rows."), grouping
+
+
+def _node(
+    name: str, stage: str, needs: tuple[Need, ...], function: Callable[..., Any], where: str, described: str
+) -> Node:
+    return Node(
+        name=name,
+        type=Any,
+        stage=stage,
+        description=described,
+        choice=(),
+        needs=needs,
+        function=function,
+        place=where,
+        has_estimate=False,
+    )

@@ -1,0 +1,131 @@
+"""The features of a model, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Optional
+
+from gbr_dag.errors import DuplicateNameError, UnknownNameError
+from gbr_dag.features.feature import Feature
+from gbr_dag.features.levels import Level
+from gbr_dag.graph.checks import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class FeatureRegistry:
+    """Features by name, in the order in which they were registered.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> driver = gbr_dag.ModelDriver({"model_name": "ages", "group_by": "zone"})
+    >>> _ = driver.register_filter("age", lambda year_built: 2025 - year_built)
+    >>> driver.registry["age"].inputs
+    ('year_built',)
+    >>> driver.registry.to_frame()[["name", "level", "outputs"]]
+      name level outputs
+    0  age   row     age
+    """
+
+    def __init__(self) -> None:
+        self._features: dict[str, Feature] = {}
+        self._owners: dict[str, Feature] = {}
+
+    def add(self, feature: Feature) -> None:
+        """Add a feature.
+
+        Raises
+        ------
+        DuplicateNameError
+            If another has its name, or yields one of its outputs.
+        """
+        if feature.name in self._features:
+            other = self._features[feature.name]
+            message = f"feature {feature.name!r} is there twice: {other.place} and {feature.place}; rename one"
+            raise DuplicateNameError(message)
+        for output in feature.outputs:
+            if output in self._owners:
+                other = self._owners[output]
+                message = (
+                    f"output {output!r} is yielded twice: by {other.label} and {feature.label}; give one of them other"
+                    " outputs=[...]"
+                )
+                raise DuplicateNameError(message)
+        self._features[feature.name] = feature
+        self._owners.update(dict.fromkeys(feature.outputs, feature))
+
+    def outputs(self, level: Optional[Level] = None) -> tuple[str, ...]:
+        """Names of what the features yield, of one level or of both."""
+        return tuple(name for name, feature in self._owners.items() if level in (None, feature.level))
+
+    def yielding(self, output: str) -> Feature:
+        """The feature that yields an output.
+
+        Raises
+        ------
+        UnknownNameError
+            If none does.
+        """
+        if output not in self._owners:
+            way_out = f"outputs: {', '.join(sorted(self._owners)) or 'none'}"
+            raise UnknownNameError(unknown("output", output, self._owners, way_out))
+        return self._owners[output]
+
+    def to_frame(self) -> pd.DataFrame:
+        """List the features.
+
+        Returns
+        -------
+        pandas.DataFrame (n_features,)
+            ``name``, ``level``, ``way``, ``inputs``, ``outputs`` and ``tags`` (comma-separated), ``doc`` (the
+            docstring's first line), ``module``, ``place`` (``file:line``).
+        """
+        import pandas as pd
+
+        records = [
+            {
+                "name": feature.name,
+                "level": feature.level,
+                "way": feature.way,
+                "inputs": ", ".join(feature.inputs),
+                "outputs": ", ".join(feature.outputs),
+                "tags": ", ".join(feature.tags),
+                "doc": feature.doc.partition("\n")[0],
+                "module": feature.module,
+                "place": feature.place,
+            }
+            for feature in self
+        ]
+        columns = ["name", "level", "way", "inputs", "outputs", "tags", "doc", "module", "place"]
+        return pd.DataFrame(records, columns=columns)
+
+    def __getitem__(self, name: str) -> Feature:
+        """A feature by its name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none.
+        """
+        if name not in self._features:
+            way_out = f"features: {', '.join(sorted(self._features)) or 'none'}"
+            raise UnknownNameError(unknown("feature", name, self._features, way_out))
+        return self._features[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a feature of that name."""
+        return name in self._features
+
+    def __iter__(self) -> Iterator[Feature]:
+        """Go through the features, as registered."""
+        return iter(self._features.values())
+
+    def __len__(self) -> int:
+        """Number of features."""
+        return len(self._features)
+
+    def __repr__(self) -> str:
+        """Give the names."""
+        return f"<FeatureRegistry of {len(self)}: {', '.join(self._features)}>"
