@@ -7,6 +7,7 @@ which do not: ``np.mean`` does what ``Series.mean`` does, ``np.median`` is NaN i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Optional
 
 import numpy as np
@@ -97,7 +98,7 @@ def _percentile(column: Any, q: float) -> Any:
 
 
 def _share(q: Any) -> float:
-    if not np.isscalar(q) or not 0.0 <= q <= 100.0:
+    if not isinstance(q, Real) or not 0.0 <= q <= 100.0:
         message = f"q must be one number between 0 and 100, got {q!r}"
         raise InputError(message)
     return float(q) / 100.0
