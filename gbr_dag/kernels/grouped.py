@@ -196,18 +196,19 @@ def last_present_rows(missing: npt.NDArray[np.bool_], ids: IdArray, n: int) -> I
 
 
 @kernel
-def group_quantiles(values: npt.NDArray[Any], rows: IdArray, offsets: IntArray, level: float) -> FloatArray:
+def group_quantiles(values: FloatArray, rows: IdArray, offsets: IntArray, level: float) -> FloatArray:
     """Quantile of the values of every group by linear interpolation between order statistics, float64 (n,).
 
     Group ``g`` holds ``values[rows[offsets[g]:offsets[g + 1]]]``; NaN is left out, and NaN stands where nothing is
-    left. ``level`` is from 0 to 1, which is not checked. R. J. Hyndman, Y. Fan, Am. Stat. 50 (1996) 361, definition 7.
+    left. A step between infinite values is NaN, as in NumPy. ``level`` is from 0 to 1, which is not checked.
+    R. J. Hyndman, Y. Fan, Am. Stat. 50 (1996) 361, definition 7.
     """
     quantiles = np.full(len(offsets) - 1, np.nan)
     scratch = np.empty(len(rows))
     for group in range(len(offsets) - 1):
         count = 0
         for i in range(offsets[group], offsets[group + 1]):
-            value = np.float64(values[rows[i]])
+            value = values[rows[i]]
             if value == value:
                 scratch[count] = value
                 count += 1
@@ -219,9 +220,7 @@ def group_quantiles(values: npt.NDArray[Any], rows: IdArray, offsets: IntArray, 
         above = min(below + 1, count - 1)
         share = place - below
         step = ordered[above] - ordered[below]
-        if share == 0.0 or ordered[above] == ordered[below]:
-            quantiles[group] = ordered[below]
-        elif share < 0.5:
+        if share < 0.5:
             quantiles[group] = ordered[below] + step * share
         else:
             quantiles[group] = ordered[above] - step * (1.0 - share)
