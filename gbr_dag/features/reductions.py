@@ -15,7 +15,6 @@ import pandas as pd
 from gbr_dag.features.gaps import missing_where, taken
 from gbr_dag.features.grouping import Rows
 from gbr_dag.kernels import grouped
-from gbr_dag.kernels.order_statistics import bin_medians
 from gbr_dag.kernels.read_only import read_only, read_only_doubles
 
 FloatArray = npt.NDArray[np.float64]
@@ -135,8 +134,7 @@ def median(values: Any, rows: Rows) -> Any:
     """Median, the mean of the two in the middle of an even number."""
     if not is_plain(values):
         return _by_pandas(values, rows, "median")
-    medians = np.empty(rows.n_groups)
-    bin_medians(read_only(values), *rows.by_group, 0, len(medians), medians)
+    medians = grouped.group_medians(read_only_doubles(values), *rows.by_group)
     return medians.astype(_float_type(values), copy=False)
 
 

@@ -36,6 +36,13 @@ OF_FLOATS = pytest.mark.parametrize("kind", FLOATS)
 OF_INTEGERS = pytest.mark.parametrize("kind", INTEGERS)
 
 
+@pytest.fixture(autouse=True)
+def infinities_in_silence():
+    """Compiled loops warn of nothing; run as plain Python they would of infinities and overflows."""
+    with np.errstate(all="ignore"):
+        yield
+
+
 def groups(kind):
     """Values of every group that are not NaN, as Python's numbers, which are exact."""
     rows = [[row for row in range(len(IDS)) if IDS[row] == group] for group in range(N)]
@@ -131,6 +138,28 @@ def test_quantiles(kind, level):
         expected = [np.percentile(one, 100.0 * level) if one else np.nan for one in groups(kind)]
     quantiles = grouped.group_quantiles(VALUES[kind], rows, offsets, level)
     np.testing.assert_allclose(quantiles, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["float64", "infinities"])
+def test_medians(kind):
+    rows, offsets = counting_sort(IDS, N)
+    medians = grouped.group_medians(VALUES[kind], rows, offsets)
+    expected = [np.median(one) if one else np.nan for one in groups(kind)]
+    assert np.array_equal(medians, expected, equal_nan=True)
+
+
+def test_medians_of_huge_values():
+    rows, offsets = counting_sort(np.zeros(2, dtype=np.int64), 1)
+    assert grouped.group_medians(np.array([1.6e308, 1.4e308]), rows, offsets)[0] == 1.5e308
+
+
+@pytest.mark.parametrize("size", [1, 2, 23, 24, 25, 26, 200])
+def test_orders_of_any_size(size):
+    values = np.random.default_rng(size).integers(0, size, size).astype(np.float64)
+    rows, offsets = counting_sort(np.zeros(size, dtype=np.int64), 1)
+    assert grouped.group_medians(values, rows, offsets)[0] == np.median(values)
+    assert grouped.group_quantiles(values, rows, offsets, 0.3)[0] == pytest.approx(np.quantile(values, 0.3), rel=1e-15)
+    assert grouped.group_distinct(values, rows, offsets)[0] == len(set(values.tolist()))
 
 
 @pytest.mark.parametrize("kind", ["float64", "infinities", "int64"])
