@@ -70,10 +70,8 @@ class GroupedColumn(Refusals, ColumnValues):
         """The column as an array of NumPy's, whose reductions do not skip NaN; of pandas' own types as it is."""
         if self.is_group_level:
             refuse(".values of one value per group")
-        if isinstance(self.dtype, pd.DatetimeTZDtype):
-            refuse(".values of dates with a time zone", "; .dt.tz_convert(None).values has")
         is_numpy = isinstance(self.as_series().dtype, np.dtype)
-        return self.to_numpy() if is_numpy else self
+        return self.to_numpy() if is_numpy or isinstance(self.dtype, pd.DatetimeTZDtype) else self
 
     @property
     def iloc(self) -> Positions:
@@ -89,6 +87,8 @@ class GroupedColumn(Refusals, ColumnValues):
         """The column as an array of NumPy's: reductions of it do not skip NaN."""
         if self.is_group_level:
             refuse(".to_numpy() of one value per group")
+        if isinstance(self.dtype, pd.DatetimeTZDtype):  # an array of objects, where NumPy's order does not know NaT
+            refuse("an array of dates with a time zone", "; .dt.tz_convert(None).to_numpy() has")
         return self.made(np.asarray(self._values), "array")  # type: ignore[no-any-return]
 
     def dropna(self) -> GroupedColumn:

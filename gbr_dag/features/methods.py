@@ -73,7 +73,9 @@ def accessor_of_values(column: ColumnValues, name: str) -> str:
         return "dt"
     if pd.api.types.is_timedelta64_dtype(dtype) and name in _OF_SPANS:
         return "dt"
-    return "str" if name in _OF_TEXTS and pd.api.types.is_string_dtype(column.as_series()) else ""
+    if name in _OF_TEXTS and pd.api.types.infer_dtype(column.as_series(), skipna=True) == "string":
+        return "str"
+    return ""
 
 
 class Method:

@@ -44,9 +44,10 @@ COLUMNS = {
     "categories": pd.Categorical(absent(WORDS), categories=LEVELS),
     "ordered categories": pd.Categorical(absent(WORDS), categories=LEVELS, ordered=True),
 }
-FLOATS = ("float64", "infinite", "float32", "Float64")
-INTEGERS = ("int8", "int64", "uint8", "uint64", "Int64")
-NUMERIC = (*FLOATS, *INTEGERS, "bool", "boolean")
+FLOATS = ("float64", "infinite", "Float64")
+INTEGERS = ("int8", "int64", "Int64")
+NUMERIC = (*FLOATS, *INTEGERS, "float32", "uint8", "uint64", "bool", "boolean")
+PLAIN = ("infinite", "float32", "int64", "uint8")
 DATES = ("dates", "dates with zone")
 TEXTS = ("str", "object")
 ORDERED = (*NUMERIC, *DATES, *TEXTS, "spans", "ordered categories")
@@ -66,21 +67,22 @@ REDUCTIONS = {
         ; x.quantile(0.3) ; x.quantile(q=0.9) ; x[m].std() ; x[m].median() ; x[none].std() ; x[m].quantile(0.25)
         ; np.std(x) ; np.var(x) ; np.std(x, ddof=1) ; x.max() - x.min() ; x.sum() // 3 ; x.sum() % 4 ; -x.sum()
         ; x.mean() ** 2 ; round(x.mean(), 2) ; round(x.count() / 3) ; abs(x.min()) ; x.mean() > 2 ; ~(x.sum() > 2)
-        ; (x.mean() > 2) & (x.count() > 1) ; np.where(x.mean() > 2, 1, 2) ; np.sqrt(abs(x.sum()))
+        ; (x.sum() > 2) & (x.count() > 1) ; np.where(x.mean() > 2, 1, 2) ; np.sqrt(abs(x.sum()))
         ; x.mean().round(1) ; np.round(x.mean(), 1) ; np.maximum(x.max(), 4) ; 1 / x.sum() ; x.sum() / 0.0
         ; divmod(x.sum(), 4)[0] ; x.std(skipna=False) ; (x / x.sum()).sum() ; (x - x.mean()).abs().max()
         ; (x > x.mean()).sum() ; (x * 2).max() ; np.floor(x.mean()) ; x.clip(1, 3).sum()""",
-    ("float64", "infinite", "float32", *(kind for kind in INTEGERS if kind != "Int64")): """np.median(x) ; np.ptp(x)
+    PLAIN: """np.median(x) ; np.ptp(x)
         ; np.nansum(x) ; np.nanmean(x) ; np.nanmax(x) ; np.nanmin(x) ; np.nanstd(x) ; np.nanvar(x, ddof=1)
         ; np.nanmedian(x) ; np.nanprod(x) ; np.percentile(x, 30) ; np.quantile(x, 0.3) ; np.nanpercentile(x, 30)
         ; np.nanquantile(x, 0.3) ; np.average(x) ; np.average(x, weights=w) ; np.count_nonzero(x)
         ; np.average(x[m], weights=w[m]) ; x.values.sum() ; x.values.mean() ; x.values.std() ; x.values.var(ddof=1)
-        ; x.to_numpy().max() ; x.values.any() ; x.values.all() ; np.std(x.values) ; np.mean(x.values) ; np.sum(x.values)
+        ; x.values.any() ; x.values.all() ; np.std(x.values) ; np.mean(x.values) ; np.sum(x.values)
         ; np.nanmean(x.values) ; np.where(m, x, 0).sum() ; np.where(m, x, 0).std() ; np.where(m, x, 0).max()
         ; np.median(np.where(m, x, 0)) ; np.where(m, x, 1).prod() ; np.where(x > 2, "a", "b")[m].size""",
     (*DATES, "spans"): """x.median() ; x.mean() ; x.std() ; x.quantile(0.5) ; x.max() - x.min()
         ; (x.max() - x.min()).total_seconds() ; (x.max() - x.min()).days ; (x - x.min()).max() ; x[m].mean()
-        ; x.to_numpy().max() ; x.max() == x.min() ; (x == x.max()).sum()""",
+        ; x.max() == x.min() ; (x == x.max()).sum()""",
+    ("dates", "spans"): "x.to_numpy().max() ; x.values.min()",
     DATES: """x.max().year ; x.min().month ; x.max().day_name() ; x.max().floor("D") ; x.max() > pd.NaT
         ; x.dt.year.max() ; x.dt.month.nunique() ; (x.dt.hour > 3).sum() ; x.max() + pd.Timedelta("1D")""",
     ("spans",): "x.sum() ; x[m].sum() ; x.sum() / pd.Timedelta('1h') ; x.dt.total_seconds().mean() ; x.sum().days",
@@ -108,7 +110,7 @@ ROWS = {
         ; np.where(x > x.mean(), 1, 0) ; np.where(m, x, w) ; np.where(m, "in", "out") ; np.clip(x, 1, 3)
         ; np.select([x > 4, x > 2], ["big", "mid"], "low") ; np.select([x > x.mean()], [x], default=0)
         ; x.astype(str) ; x == x.iloc[0] ; x.first() + x ; (m & (x > 2)).where(m, False) ; w.iloc[0] * x""",
-    ("float64", "infinite", "float32", *(kind for kind in INTEGERS if kind != "Int64")): """np.sqrt(x) ; np.exp(-w)
+    PLAIN: """np.sqrt(x) ; np.exp(-w)
         ; np.maximum(x, 2) ; np.minimum(x, x.mean()) ; np.hypot(x, w) ; np.sign(w) ; np.modf(x)[1] ; np.divmod(x, 2)[0]
         ; np.isnan(x) ; np.isfinite(x) ; np.log1p(x.clip(0)) ; np.round(x, 1) ; np.around(x / 3, 2) ; np.abs(w)
         ; np.nan_to_num(x) ; np.isclose(x, 3) ; np.interp(x, [0, 5], [0, 1]) ; np.digitize(x, [1, 3, 5])
@@ -232,6 +234,8 @@ def test_reductions(text, kind):
     assert differences(text, kind) == []
 
 
+# pandas 2.3 tells that 3 gives such results another type
+@pytest.mark.filterwarnings("ignore:Downcasting behavior:FutureWarning")
 @pytest.mark.parametrize(("text", "kind"), cases(ROWS))
 def test_rows(text, kind):
     assert differences(text, kind) == []
