@@ -97,25 +97,27 @@ class _OwnMemory:
 
     def __init__(self, taken: Iterable[Any]) -> None:
         self._met = [values for values in taken if isinstance(values, np.ndarray)]  # kept, so that ids stay theirs
-        self._owners = {_owner(values) for values in self._met}
+        self._owners = {id(_owner(values)) for values in self._met}
 
     def of(self, values: Any) -> Any:
         """The values, copied if they were met before or cannot be written to."""
         if not isinstance(values, np.ndarray):
             return values.copy()  # which of pandas' own arrays share memory cannot be told
         owner = _owner(values)
-        if owner in self._owners or not values.flags.writeable:
+        if id(owner) in self._owners or not (isinstance(owner, np.ndarray) and owner.flags.writeable):
             return values.copy()
         self._met.append(values)
-        self._owners.add(owner)
+        self._owners.add(id(owner))
+        values = values.view()
+        values.flags.writeable = True  # pandas gives its own results away as views that are not
         return values
 
 
-def _owner(values: np.ndarray[Any, Any]) -> int:
+def _owner(values: Any) -> Any:
     """What the memory of an array belongs to."""
-    while isinstance(values.base, np.ndarray):
+    while isinstance(values, np.ndarray) and values.base is not None:
         values = values.base
-    return id(values if values.base is None else values.base)
+    return values
 
 
 def _values(column: pd.Series) -> Any:

@@ -216,10 +216,10 @@ def _wrong_kind(feature: Feature, value: Any) -> str:
         return f"{feature.label} gave None; is a return missing?"
     if isinstance(value, (np.ndarray, pd.Series, pd.Index, list, tuple)):
         return (
-            f"{feature.label} gave a {type(value).__name__} of {len(value)} values, whose rows or groups nobody can tell;"
+            f"{feature.label} gave {len(value)} values of type {type(value).__name__}, whose rows nobody can tell;"
             " return what is computed from its arguments, and take values from elsewhere as a column"
         )
-    return f"{feature.label} gave a {type(value).__name__}; return what is computed from its arguments, or one value"
+    return f"{feature.label} gave {value!r:.80}; return what is computed from its arguments, or one value"
 
 
 def _wrong_level(feature: Feature) -> str:
