@@ -96,15 +96,16 @@ class _OwnMemory:
     """Arrays that share no memory with those met before."""
 
     def __init__(self, taken: Iterable[Any]) -> None:
-        self._met = [values for values in taken if isinstance(values, np.ndarray)]  # kept, so that ids stay theirs
+        self._met = list(taken)  # kept, so that ids stay theirs
         self._owners = {id(_owner(values)) for values in self._met}
+        # what pandas' own arrays lie on cannot be asked for, and .to_numpy() may give it away
+        self._is_hidden = not all(isinstance(values, np.ndarray) for values in self._met)
 
     def of(self, values: Any) -> Any:
-        """The values, copied if they were met before or cannot be written to."""
-        if not isinstance(values, np.ndarray):
-            return values.copy()  # which of pandas' own arrays share memory cannot be told
+        """The values, copied if they may have been met before or cannot be written to."""
         owner = _owner(values)
-        if id(owner) in self._owners or not (isinstance(owner, np.ndarray) and owner.flags.writeable):
+        is_array = isinstance(owner, np.ndarray)
+        if not is_array or self._is_hidden or id(owner) in self._owners or not owner.flags.writeable:
             return values.copy()
         self._met.append(values)
         self._owners.add(id(owner))

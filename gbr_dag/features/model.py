@@ -203,12 +203,24 @@ def _checked(feature: Feature, value: Any, grouping: Grouping) -> GroupedColumn:
                 " row one, as by .where(mask)"
             )
             raise InputError(message)
-        return value
+        return _as_feature(value)
     if value is None or not pd.api.types.is_scalar(value):
         raise InputError(_wrong_kind(feature, value))
     if feature.level == "group":
         return of_groups(_repeated(value, grouping.groups.n_groups), grouping)
     return of_rows(_repeated(value, grouping.n_rows), grouping)
+
+
+def _as_feature(column: GroupedColumn) -> GroupedColumn:
+    """A column as others take it: of rows it is a Series, whatever it was to the function that gave it."""
+    values = column.raw
+    is_array = isinstance(values, np.ndarray)
+    if is_array and values.dtype.kind in "USmM":  # texts of NumPy have no missing ones, and a length
+        series = pd.Series(values, copy=False)
+        values = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind == "O" else series.array
+    if values is column.raw and column.kind != "array":
+        return column
+    return (of_groups if column.is_group_level else of_rows)(values, column.grouping)
 
 
 def _wrong_kind(feature: Feature, value: Any) -> str:
