@@ -131,7 +131,7 @@ def called_per_group(
         with attempts:
             results = parts(feature, function(**given))
             if feature.level == "group":
-                made: list[Any] = [_one_value(feature, part) for part in results]
+                made: list[Any] = [one_value(feature, part) for part in results]
             else:
                 made = [values_of_rows(feature, part, index) for part in results]
             for values, one in zip(found, made):
@@ -183,7 +183,7 @@ def called_per_row(
     for row in range(n):
         with attempts:
             results = parts(feature, function(**{name: values[row] for name, values in lists.items()}))
-            made = [_one_value(feature, part) for part in results]
+            made = [one_value(feature, part) for part in results]
             for values, one in zip(found, made):
                 values.append(one)
             places.append(row)
@@ -242,14 +242,22 @@ class _Clock:
         warn_caller(message, PerformanceWarning)
 
 
-def _one_value(feature: Feature, value: Any) -> Any:
+def one_value(feature: Feature, value: Any) -> Any:
+    """What a call gave, if that is one value.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
     if np.ndim(value) > 0:
+        each = "row" if feature.way == "per_row" else "group"
         message = (
-            f"{feature.label} is called once per {feature.way[4:]} for one value, but gave {len(value)}; reduce them,"
-            " or mark it @row too"
+            f"{feature.label} is called once per {each} for one value, but gave {len(value)}; reduce them, or mark it"
+            " @row too"
         )
         raise InputError(message)
-    return value
+    return value[()] if isinstance(value, np.ndarray) else value  # np.where of single values gives an array
 
 
 def values_of_rows(feature: Feature, values: Any, index: pd.Index) -> Any:
@@ -261,7 +269,7 @@ def values_of_rows(feature: Feature, values: Any, index: pd.Index) -> Any:
         If there are not as many values as rows, or a Series is of other rows.
     """
     if np.ndim(values) == 0:
-        return GroupSeries([values] * len(index), index=index)
+        return GroupSeries([one_value(feature, values)] * len(index), index=index)
     if np.ndim(values) > 1 or len(values) != len(index):
         got = f"an array of shape {np.shape(values)}" if np.ndim(values) > 1 else f"{len(values)} values"
         message = f"{feature.label} is row level, but its call for a group of {len(index)} rows gave {got}"
