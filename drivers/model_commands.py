@@ -97,7 +97,7 @@ def run(
 def plan(
     features: Features, file: File, key: Key, outputs: Outputs = None, name: Name = None, debug: Debug = False
 ) -> None:
-    """Show what would run for the outputs asked for, in order, and why. Runs the code of FEATURES.py, but no feature."""
+    """Show what would run for the outputs asked for, and why. Runs the code of FEATURES.py, but no feature."""
     from gbr_dag.drivers.files import read_frame
 
     with errors_on_one_line(debug):
