@@ -49,15 +49,16 @@ def import_of_value(
     """An import that gives a value which no line of the text binds by name; None where there is none."""
     if isinstance(value, ModuleType):
         return Import(value.__name__, alias="" if value.__name__ == name else name)
-    for level, module in text.star_modules if text else ():
-        full = _absolute(level, module, namespace)
+    for level, package in text.star_modules if text else ():
+        full = _absolute(level, package, namespace)
         if getattr(sys.modules.get(full), name, None) is value:
             return Import(full, name)
     module, written = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(module, str) and isinstance(written, str) and module not in {"__main__", namespace.get("__name__")}:
-        if getattr(sys.modules.get(module), written, None) is value:
-            return Import(module, written, "" if written == name else name)
-    return None
+    if not isinstance(module, str) or not isinstance(written, str):
+        return None
+    here = module in {"__main__", namespace.get("__name__")}
+    is_found = not here and getattr(sys.modules.get(module), written, None) is value
+    return Import(module, written, "" if written == name else name) if is_found else None
 
 
 def only_used(imports: Iterable[Import], chains: Iterable[str]) -> list[Import]:

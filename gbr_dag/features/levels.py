@@ -167,10 +167,16 @@ def mark_of(function: Callable[..., Any]) -> Mark:
     InputError
         If they contradict each other.
     """
-    mark: Mark = getattr(function, _ATTRIBUTE, None) or getattr(_behind(function), _ATTRIBUTE, Mark())
+    mark: Mark = getattr(function, _ATTRIBUTE, getattr(_behind(function), _ATTRIBUTE, Mark()))
     if has_comment(function):
         mark = _combined(function, mark, Mark(level="group", words=("#agg",)))
     return mark
+
+
+def decorators_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Words of the decorators, from the innermost."""
+    mark: Mark = getattr(function, _ATTRIBUTE, Mark())
+    return mark.words
 
 
 def settled(function: Callable[..., Any], registered: Optional[Level]) -> tuple[Level, Way]:
@@ -213,7 +219,7 @@ def _behind(function: Any) -> Any:
         return _behind(inner.func)
     if inspect.isroutine(inner) or inspect.isclass(inner):
         return function
-    called = getattr(type(inner), "__call__", None)
+    called = vars(type(inner)).get("__call__")
     return called if inspect.isfunction(called) else function
 
 

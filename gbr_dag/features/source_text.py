@@ -96,9 +96,10 @@ class SourceText:
         if here is None or not _same_code(here, code):
             return None
         for node in self._enclosing:
-            same_name = isinstance(node, ast.FunctionDef) and node.name == code.co_name
-            if same_name and first_line(node) == code.co_firstlineno:
-                return node if isinstance(node, ast.FunctionDef) else None
+            if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+                continue
+            if first_line(node) == code.co_firstlineno:
+                return node
         return None
 
     def class_definition(self, name: str) -> Optional[ast.ClassDef]:
@@ -174,27 +175,32 @@ def _last_line(statement: ast.stmt) -> int:
     return statement.end_lineno or statement.lineno
 
 
-def _bindings(body: Iterable[ast.stmt], **where: bool) -> Iterator[tuple[str, Binding]]:
+def _bindings(
+    body: Iterable[ast.stmt], *, at_top: bool = True, types_only: bool = False
+) -> Iterator[tuple[str, Binding]]:
     """Names that statements bind in the module, blocks among them but not the bodies of functions and classes."""
+
+    def bound(kind: Kind, statement: ast.stmt, alias: Optional[ast.alias] = None) -> Binding:
+        return Binding(kind, statement, alias, at_top, types_only)
+
     for statement in body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             for alias in statement.names:
                 plain = alias.name if isinstance(statement, ast.ImportFrom) else alias.name.split(".")[0]
-                yield alias.asname or plain, Binding("import", statement, alias, **where)
+                yield alias.asname or plain, bound("import", statement, alias)
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield statement.name, Binding("definition", statement, **where)
+            yield statement.name, bound("definition", statement)
             for node in ast.walk(statement):
                 if isinstance(node, ast.Global):
-                    yield from ((name, Binding("other", statement, **where)) for name in node.names)
+                    yield from ((name, bound("other", statement)) for name in node.names)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             if statement.value is not None:
-                yield from ((name, Binding("value", statement, **where)) for name in _stored(targets))
+                yield from ((name, bound("value", statement)) for name in _stored(targets))
         else:
-            yield from ((name, Binding("other", statement, **where)) for name in _stored(_own_parts(statement)))
-            for inner, types_only in _inner_bodies(statement):
-                flag = types_only or where.get("types_only", False)
-                yield from _bindings(inner, at_top=False, types_only=flag)
+            yield from ((name, bound("other", statement)) for name in _stored(_own_parts(statement)))
+            for inner, for_types in _inner_bodies(statement):
+                yield from _bindings(inner, at_top=False, types_only=types_only or for_types)
 
 
 def _stored(nodes: Iterable[ast.AST]) -> Iterator[str]:
