@@ -134,6 +134,12 @@ def made_feature(
         raise InputError(message)
     taken = mark.inputs if inputs is None else inputs
     if legacy or way == "frame":
+        if way not in {"grouped", "frame"}:
+            message = (
+                f"feature {name!r} ({place_of(function)}) is marked @{way} and has legacy_mode, which contradict each"
+                " other: a function that takes and returns a frame is called once; drop one of the two"
+            )
+            raise InputError(message)
         arguments, way = _frame_arguments(name, taken, tuple(outputs) or mark.outputs), "frame"
     else:
         arguments = _arguments(name, function, taken)
@@ -167,7 +173,9 @@ def _frame_arguments(name: str, inputs: Optional[Names], outputs: Sequence[str])
             f"feature {name!r} takes and returns a frame: it needs inputs=[...] and outputs=[...], lists of columns"
         )
         raise InputError(message)
-    return tuple(Argument(column, column, optional=False) for column in inputs)
+    for column in inputs:
+        _check_name(f"inputs of feature {name!r}: a name", column)
+    return tuple(Argument(column, column, optional=False) for column in dict.fromkeys(inputs))
 
 
 def _arguments(name: str, function: Callable[..., Any], inputs: Optional[Names]) -> tuple[Argument, ...]:
@@ -181,6 +189,8 @@ def _arguments(name: str, function: Callable[..., Any], inputs: Optional[Names])
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
             message = f"{where} takes {parameter}; a feature takes each thing it needs by its name"
             raise InputError(message)
+    for source in inputs.values() if isinstance(inputs, dict) else inputs or ():
+        _check_name(f"inputs of feature {name!r}: a name", source)
     sources = _sources(where, [parameter.name for parameter in parameters], inputs)
     optional = {parameter.name: parameter.default is not parameter.empty for parameter in parameters}
     return tuple(Argument(argument, source, optional[argument]) for argument, source in sources.items())

@@ -104,7 +104,8 @@ class FeatureRegistry:
         -------
         pandas.DataFrame (n_features,)
             ``name``, ``level``, ``way``, ``inputs``, ``outputs`` and ``tags`` (comma-separated), ``doc`` (the
-            docstring's first line), ``module``, ``place`` (``file:line``). The text stands in ``registry[name].source``.
+            docstring's first line), ``module``, ``place`` (``file:line``). The text is
+            ``registry[name].source``.
         """
         import pandas as pd
 
