@@ -24,7 +24,7 @@ from gbr_dag.graph.checks import distinct_names
 from gbr_dag.graph.execution import Progress, checked_progress
 
 
-class ModelDriver:
+class ModelDriver(FeatureFiles):
     """A model of features: functions of rows (filters) and of groups (attributes) in one graph.
 
     A function is written as if for one group: its argument names are columns or other features, its name is what it
@@ -169,12 +169,14 @@ class ModelDriver:
         self._add(feature)
         return self
 
-    def _add(self, feature: Feature) -> None:
-        for output in feature.outputs:
-            if output in self._by:
-                message = f"{feature.label} yields {output!r}, which is a key column; give it another name"
-                raise DuplicateNameError(message)
-        self._features.add(feature)
+    def _add(self, *features: Feature) -> None:
+        """Add features, all of them or none."""
+        for feature in features:
+            for output in feature.outputs:
+                if output in self._by:
+                    message = f"{feature.label} yields {output!r}, which is a key column; give it another name"
+                    raise DuplicateNameError(message)
+        self._features.extend(features)
         self._driver = None
 
     def execute(self, frame: Any, outputs: Optional[Iterable[str]] = None) -> dict[str, Any]:
