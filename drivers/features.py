@@ -10,6 +10,7 @@ import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.model_config import checked_config, checked_switch
+from gbr_dag.drivers.feature_files import FeatureFiles
 from gbr_dag.drivers.model_frames import result_frames, taken_columns
 from gbr_dag.errors import DuplicateNameError, InputError
 from gbr_dag.features.columns import GroupedColumn
