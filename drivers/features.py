@@ -9,9 +9,9 @@ from typing import Any, Optional, Union
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers.model_config import checked_config, checked_switch
 from gbr_dag.drivers.feature_files import FeatureFiles
-from gbr_dag.drivers.model_frames import result_frames, taken_columns
+from gbr_dag.drivers.model_config import checked_config, checked_switch
+from gbr_dag.drivers.model_frames import result_frames, taken_columns, taken_frame
 from gbr_dag.errors import DuplicateNameError, InputError
 from gbr_dag.features.columns import GroupedColumn
 from gbr_dag.features.feature import Feature, made_feature
@@ -19,6 +19,7 @@ from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.levels import Level, Names
 from gbr_dag.features.model import model_graph
 from gbr_dag.features.registry import FeatureRegistry
+from gbr_dag.features.verification import Verification, check_request, verified
 from gbr_dag.graph import Driver, Plan
 from gbr_dag.graph.checks import distinct_names
 from gbr_dag.graph.execution import Progress, checked_progress
@@ -214,6 +215,51 @@ class ModelDriver(FeatureFiles):
         rows, groups = result_frames(frame, values, columns.values(), grouping)
         return {"rows": rows, "groups": groups, "output": groups}
 
+    def verify(
+        self,
+        frame: Any,
+        sample: int = 50,
+        outputs: Optional[Iterable[str]] = None,
+        *,
+        seed: int = 0,
+        tolerance: float = 1e-9,
+    ) -> Verification:
+        """Run the model, and literally group by group for a sample of the groups, and compare.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
+            As for :meth:`execute`.
+        sample : int, default 50
+            Groups to compare: the largest, the smallest, one with a missing value if there is one, the others by
+            chance; all if there are fewer.
+        outputs : sequence of str, optional
+            Features; they and all that they need are compared. Default all.
+        seed : int, default 0
+            Of the choice of groups.
+        tolerance : float, default 1e-9
+            Relative difference of floats that is none.
+
+        Returns
+        -------
+        Verification
+            ``.equal``, ``.differences``; ``print`` it to read which feature differs first, and where. Costs a run, and
+            a call per feature and group of the sample.
+
+        Raises
+        ------
+        InputError
+            If ``sample``, ``seed`` or ``tolerance`` break their rule, and as :meth:`execute`.
+        """
+        check_request(sample, seed, tolerance)
+        plan = self._built().plan(self._names(outputs))
+        running = [self._features.yielding(name) for name in plan.nodes if name in self._features.outputs()]
+        features = list(dict.fromkeys(running))
+        names = [name for feature in features for name in feature.outputs]
+        working = taken_frame(frame, plan, self._features, self._by)
+        result = self.execute(working, names)
+        return verified(features, working, self._by, result, sample=sample, seed=seed, tolerance=tolerance)
+
     def required_inputs(self, outputs: Optional[Iterable[str]] = None) -> list[str]:
         """Columns that a choice of outputs needs: the keys, then the others in the order in which they are taken."""
         plan = self._built().plan(self._names(outputs))
@@ -268,4 +314,5 @@ class ModelDriver(FeatureFiles):
 
     def _columns(self, frame: Any, names: Sequence[str]) -> tuple[dict[str, GroupedColumn], Grouping]:
         """Columns of the frame that the outputs need, and the groups."""
-        return taken_columns(frame, self._built().plan(names), self._features, self._by)
+        plan = self._built().plan(names)
+        return taken_columns(taken_frame(frame, plan, self._features, self._by), plan, self._by)

@@ -18,10 +18,8 @@ from gbr_dag.graph import Plan
 from gbr_dag.graph.checks import suggestion
 
 
-def taken_columns(
-    frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[str]
-) -> tuple[dict[str, GroupedColumn], Grouping]:
-    """Columns of a frame that a plan takes, and the rows with their groups.
+def taken_frame(frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[str]) -> pd.DataFrame:
+    """Columns of a frame that a plan takes, the keys among them, as a frame of pandas with the index of ``frame``.
 
     Parameters
     ----------
@@ -57,8 +55,14 @@ def taken_columns(
             message = f"frame has several columns {name!r}; {rename_way_out(library)}"
             raise InputError(message)
     working = working_frame(frame, wanted, keys=by, exact=wanted)
+    return working[wanted] if library == "pandas" else working
+
+
+def taken_columns(working: pd.DataFrame, plan: Plan, by: Sequence[str]) -> tuple[dict[str, GroupedColumn], Grouping]:
+    """Columns of :func:`taken_frame` as a graph takes them, and the rows with their groups."""
     grouping = grouping_of(working, by)
-    return {name: of_rows(_values(working[name]), grouping) for name in wanted if name in takers}, grouping
+    takers = plan.graph.inputs
+    return {name: of_rows(_values(working[name]), grouping) for name in working.columns if name in takers}, grouping
 
 
 def result_frames(

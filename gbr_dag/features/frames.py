@@ -11,8 +11,8 @@ import pandas as pd
 from gbr_dag.errors import InputError
 from gbr_dag.features.columns import GroupedColumn
 from gbr_dag.features.feature import Feature
+from gbr_dag.features.gaps import with_gaps
 from gbr_dag.features.grouping import Grouping
-from gbr_dag.features.reductions import with_gaps
 
 
 def called_on_frame(feature: Feature, arguments: Mapping[str, GroupedColumn], grouping: Grouping) -> tuple[Any, ...]:

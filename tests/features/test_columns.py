@@ -31,7 +31,9 @@ COLUMNS = {
     "float64": np.array(absent([value - 4.5 for value in NUMBERS], np.nan)),
     "infinite": np.array([np.inf, 1, 2, -np.inf, 0, np.inf, 1e300, np.nan, 2, 2, -0.0, 3, 4, 5, 6, 7.0]),
     "float32": np.array(absent(NUMBERS, np.nan), dtype=np.float32) / np.float32(7),
-    **{kind: np.array(NUMBERS, dtype=kind) for kind in ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")},
+    **{
+        kind: np.array(NUMBERS, dtype=kind) for kind in ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
+    },
     "bool": np.array(NUMBERS) % 2 == 0,
     "Int64": pd.array(absent(NUMBERS), dtype="Int64"),
     "Float64": pd.array(absent([value / 3 for value in NUMBERS]), dtype="Float64"),
@@ -93,7 +95,10 @@ REDUCTIONS = {
 ROWS = {
     EVERY: """x.isna() ; x.notnull() ; x == x ; x != x ; x.copy() ; x.where(m) ; x.mask(m) ; x.isin([1, "kiwi"])
         ; x.astype(object) ; x == None""",
-    (*FLOATS, *INTEGERS): """x + 1 ; 1 - x ; x * 2.5 ; x / 2 ; 3 / (x + 0.5) ; x // 2 ; x % 3 ; x ** 2 ; 2 ** x.clip(0, 3)
+    (
+        *FLOATS,
+        *INTEGERS,
+    ): """x + 1 ; 1 - x ; x * 2.5 ; x / 2 ; 3 / (x + 0.5) ; x // 2 ; x % 3 ; x ** 2 ; 2 ** x.clip(0, 3)
         ; x / 0 ; x // 0 ; x % 0 ; 0 / x ; -x ; +x ; abs(x) ; x > 2 ; 2 <= x ; x >= x.mean() ; x - x.mean()
         ; x / x.sum() ; x * x.count() ; (x - x.mean()) / x.std() ; x + w ; (x > 2) & m ; (x > 2) | m ; ~(x > 2)
         ; (x > 2) ^ m ; m & True ; x.clip(1, 3) ; x.clip(lower=x.mean()) ; x.round(1) ; round(x, 1) ; x.abs()
@@ -112,8 +117,14 @@ ROWS = {
         ; x.values - x ; x.values - x.values.mean() ; np.power(x, 2) ; np.float_power(w, 2) ; np.logical_and(m, x > 2)
         ; np.where(m, x, 0) + 1 ; np.where(m, x, 0).clip(0, 2) ; np.where(m, x, 0).round(1) ; np.greater(x, x.mean())
         ; np.where(x.max() > 6, x, -1) ; np.where(m, x.min(), x.max())""",
-    ("boolean", "bool"): "x & m ; x | m ; ~x ; x ^ m ; x & True ; x.astype(object) ; x.fillna(False) ; x == True ; x & x.any()",
-    (*DATES, "spans"): "x - x.min() ; x > x.min() ; x == x.max() ; x.fillna(x.min()) ; x + pd.Timedelta('1D') ; x.max() - x",
+    (
+        "boolean",
+        "bool",
+    ): "x & m ; x | m ; ~x ; x ^ m ; x & True ; x.astype(object) ; x.fillna(False) ; x == True ; x & x.any()",
+    (
+        *DATES,
+        "spans",
+    ): "x - x.min() ; x > x.min() ; x == x.max() ; x.fillna(x.min()) ; x + pd.Timedelta('1D') ; x.max() - x",
     DATES: """x.dt.year ; x.dt.floor("D") ; x.dt.day_name() ; x.dt.strftime("%Y") ; x > "2024-04-01" ; x.dt.hour + 1
         ; x.dt.is_month_end ; x.dt.dayofweek""",
     ("spans",): "x / pd.Timedelta('1h') ; x.dt.total_seconds() ; x.dt.days ; x * 2 ; x / x.sum() ; -x ; abs(x)",
@@ -126,10 +137,10 @@ ROWS = {
 }
 
 
-
-
 def cases(table):
-    return [(" ".join(text.split()), kind) for kinds, texts in table.items() for text in texts.split(";") for kind in kinds]
+    return [
+        (" ".join(text.split()), kind) for kinds, texts in table.items() for text in texts.split(";") for kind in kinds
+    ]
 
 
 def function_of(text):
