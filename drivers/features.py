@@ -9,6 +9,7 @@ from typing import Any, Optional, Union
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
+from gbr_dag.drivers.feature_files import FeatureFiles
 from gbr_dag.drivers.model_config import checked_config, checked_switch
 from gbr_dag.drivers.model_frames import result_frames, taken_columns, taken_frame
 from gbr_dag.errors import DuplicateNameError, InputError

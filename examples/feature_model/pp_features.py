@@ -13,7 +13,7 @@ def made_up(dep_delay, arr_delay):
     return dep_delay - arr_delay
 
 
-def usual_made_up(made_up):  #agg
+def usual_made_up(made_up):  # agg
     """Minutes that the usual flight of the route makes up."""
     return made_up.median()
 
