@@ -53,6 +53,19 @@ class GroupedColumn(Refusals, ColumnValues):
     One column has one type, where groups run one by one may each have their own: values agree, the type is one that
     holds them all. Integers are floats, and booleans nullable, once a group has no value or a row no group. Where one
     group's run would raise, as ``.iloc[0]`` of no rows does, the value is missing.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> import pandas as pd
+    >>> driver = gbr_dag.ModelDriver({"model_name": "ages", "group_by": "zone"})
+    >>> _ = driver.register_attribute("mean", lambda age: print(repr(age)) or age.mean())
+    >>> houses = pd.DataFrame({"zone": ["B", "A", "B"], "age": [100, 50, 20]})
+    >>> driver.execute(houses)["groups"]
+    <GroupedColumn, row level, 3 values of int64>
+      zone  mean
+    0    A  50.0
+    1    B  60.0
     """
 
     __slots__ = ()
@@ -84,7 +97,12 @@ class GroupedColumn(Refusals, ColumnValues):
         return self
 
     def to_numpy(self) -> GroupedColumn:
-        """The column as an array of NumPy's: reductions of it do not skip NaN."""
+        """The column as an array of NumPy's: reductions of it do not skip NaN.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         if self.is_group_level:
             refuse(".to_numpy() of one value per group")
         if isinstance(self.dtype, pd.DatetimeTZDtype):  # an array of objects, where NumPy's order does not know NaT
@@ -92,11 +110,21 @@ class GroupedColumn(Refusals, ColumnValues):
         return self.made(np.asarray(self._values), "array")  # type: ignore[no-any-return]
 
     def dropna(self) -> GroupedColumn:
-        """The rows whose value is not missing."""
+        """The rows whose value is not missing.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         return self[self.notna()]
 
     def per_row(self) -> GroupedColumn:
-        """One value per row of the frame; missing where the row is in no group."""
+        """One value per row of the frame; missing where the row is in no group.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         if not self.is_group_level:
             return self
         rows = self.grouping.every_row
