@@ -82,6 +82,8 @@ REDUCTIONS = {
     (*DATES, "spans"): """x.median() ; x.mean() ; x.std() ; x.quantile(0.5) ; x.max() - x.min()
         ; (x.max() - x.min()).total_seconds() ; (x.max() - x.min()).days ; (x - x.min()).max() ; x[m].mean()
         ; x.max() == x.min() ; (x == x.max()).sum()""",
+    ("float64", "float32", "int8", "Int64", "Float64"): "x[x > 2].size() ; x[x > 2].sum() ; x[x > 2][m[x > 2]].max()",
+    ("boolean", "bool"): "w[x].size() ; w[x & m].mean() ; w[~x].sum()",
     ("dates", "spans"): "x.to_numpy().max() ; x.values.min()",
     DATES: """x.max().year ; x.min().month ; x.max().day_name() ; x.max().floor("D") ; x.max() > pd.NaT
         ; x.dt.year.max() ; x.dt.month.nunique() ; (x.dt.hour > 3).sum() ; x.max() + pd.Timedelta("1D")""",
