@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -121,8 +121,9 @@ def made_feature(
         raise InputError(message)
     _check_gives_values(name, function)
     for argument, value in (("outputs", outputs), ("tags", tags), ("inputs", inputs or ())):
-        if isinstance(value, str):
-            message = f"{argument} of feature {name!r} must be a list of names, got the string {value!r}"
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            kind = "the string " if isinstance(value, str) else ""
+            message = f"{argument} of feature {name!r} must be a list of names, got {kind}{value!r}"
             raise InputError(message)
     mark = mark_of(function)
     settled_level, way = settled(function, level)

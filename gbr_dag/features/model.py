@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gbr_dag.errors import CycleError, InputError
+from gbr_dag.errors import CycleError, DuplicateNameError, InputError
 from gbr_dag.features.columns import GroupedColumn, of_groups, of_rows
 from gbr_dag.features.feature import Argument, Feature
 from gbr_dag.features.frames import called_on_frame
@@ -84,7 +84,21 @@ def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, C
     if any(feature.level == "group" or feature.way == "per_group" for feature in features) or spread:
         found.append(_grouping_node(place))
     found += [_spread_node(name, place) for name in spread]
+    _check_steps(features, place, level_of, {node.name for node, _ in found})
     return found
+
+
+def _check_steps(
+    features: Sequence[Feature], place: Place, level_of: Mapping[str, str], nodes: Collection[str]
+) -> None:
+    """Refuse columns whose name a step between features has: the one would be taken for the other."""
+    for feature in features:
+        for source in feature.inputs:
+            if source in nodes and source not in level_of and source not in place.columns:
+                message = (
+                    f"{feature.label} takes column {source!r}, whose name a step of the model has; rename the column"
+                )
+                raise DuplicateNameError(message)
 
 
 def _check_circles(features: Sequence[Feature]) -> None:

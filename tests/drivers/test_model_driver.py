@@ -293,6 +293,21 @@ def test_results_share_no_memory(values, way):
     assert rows.loc[0, "same"] == rows.loc[2, "same"]
 
 
+def test_what_a_feature_gives_is_a_series_to_others(frame):
+    """An array of NumPy's would not skip NaN, and has no first."""
+    driver = driver_of().register_filter("positive", lambda x: np.where(x > 0, x, np.nan))
+    driver.register_filter("sign", lambda x: np.where(x > 0, "up", "down"))
+    driver.register_attribute("mean", lambda positive: positive.mean())
+    driver.register_attribute("spread", lambda positive: positive.std())
+    driver.register_attribute("first_sign", lambda sign: sign.first())
+    groups = driver.execute(frame)["groups"]
+    in_zone = frame["x"].where(frame["x"] > 0).groupby(frame["zone"].to_numpy())
+    np.testing.assert_allclose(groups["mean"], in_zone.mean(), rtol=1e-12)
+    np.testing.assert_allclose(groups["spread"], in_zone.std(), rtol=1e-12)
+    first = frame["x"].groupby(frame["zone"].to_numpy()).first()
+    assert groups["first_sign"].tolist() == np.where(first > 0, "up", "down").tolist()
+
+
 def test_results_can_be_written_to_and_never_to_the_frame(frame):
     driver = driver_of().register_filter("double", lambda x: 2 * x).register_attribute("mean", lambda x: x.mean())
     result = driver.execute(frame)

@@ -89,6 +89,8 @@ REGISTRATIONS = {
     "no such argument": (("f", one), {"inputs": {"xx": "x"}}, "has no argument 'xx', .*did you mean 'x'"),
     "text as outputs": (("f", one), {"outputs": "y"}, "outputs of feature 'f' must be a list of names"),
     "repeated outputs": (("f", one), {"outputs": ["y", "y"]}, "outputs of feature 'f' must be distinct"),
+    "number as inputs": (("f", one), {"inputs": 3}, "inputs of feature 'f' must be a list of names, got 3"),
+    "number as outputs": (("f", one), {"outputs": 3}, "outputs of feature 'f' must be a list of names, got 3"),
     "text as tags": (("f", one), {"tags": "toy"}, "tags of feature 'f' must be a list of names"),
     "any arguments": (("f", lambda *x: x), {}, "takes \\*x; a feature takes each thing it needs by its name"),
 }
@@ -153,6 +155,19 @@ def test_features_with_the_name_of_a_column(frame):
         driver.execute(wider.drop(columns="n"))
     assert driver.execute(wider, outputs=["other"])["rows"]["other"].tolist() == [1.0] * 3  # the others do not run
     assert driver.execute(wider.drop(columns=["x", "n"]))["rows"]["x"].tolist() == [3.0, 2.0, 3.0]
+
+
+def test_columns_with_the_name_of_a_step():
+    driver = driver_of().register_attribute("mean", lambda x: x.mean()).register_filter("f", lambda x, mean: x - mean)
+    for column in ("mean per row", "group by zone"):
+        other = driver_of()
+        for feature in driver.registry:
+            other._add(feature)
+        other.register_filter("g", lambda one: one, inputs=[column])
+        with refused(
+            DuplicateNameError, f"feature 'g' {PLACE} takes column '{column}', whose name a step of the model has"
+        ):
+            other.plan()
 
 
 def test_circles(frame):

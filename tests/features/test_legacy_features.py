@@ -132,15 +132,32 @@ def test_values_of_groups_are_given_to_each_row(frame):
     np.testing.assert_allclose(result["groups"]["weighted"], expected, rtol=1e-12)
     assert [list(given) for given in seen] == [["zone", "x", "total"]] * 2
     assert driver.report()["node"].tolist().count("total per row") == 1
+    driver.execute(frame, outputs=["weighted"])
+    assert "total per row" in driver.report()["node"].tolist()
     for given in seen:
         pd.testing.assert_index_equal(given.index, frame.index)
+
+
+def test_functions_may_change_what_they_are_given(frame):
+    def zeroed(given):
+        given.loc[:, "x"] = 0.0
+        given.iloc[:, 1] += 1.0
+        return given.rename(columns={"x": "one"})
+
+    before = frame.copy(deep=True)
+    driver = driver_of().register_filter("zeroed", zeroed, inputs=["x"], outputs=["one"], legacy_mode=True)
+    driver.register_attribute("mean", lambda x: x.mean())
+    result = driver.execute(frame, outputs=["one", "mean"])
+    assert (result["rows"]["one"] == 1.0).all()
+    np.testing.assert_allclose(result["groups"]["mean"], before.groupby("zone")["x"].mean(), rtol=1e-12)
+    pd.testing.assert_frame_equal(frame, before)
 
 
 def test_rows_without_a_key_are_in_no_group(frame):
     frame["zone"] = frame["zone"].where(frame["zone"] != "south", None)
 
     def means(given):
-        return given.groupby("zone", dropna=False).agg(mean=("x", "mean")).reset_index()
+        return given.groupby("zone", dropna=False).agg(mean=("x", "mean")).reset_index().iloc[::-1]
 
     driver = driver_of().register_attribute("means", means, inputs=["x"], outputs=["mean"], legacy_mode=True)
     groups = driver.execute(frame)["groups"]
