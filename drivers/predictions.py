@@ -137,7 +137,7 @@ def predictions(
     intercept = f"{targets[0]}_intercept{suffix}" in table.columns.difference(list(by))
     names = coefficient_names(predictors, intercept)
     values = _required(table, by, [[f"{target}_{name}{suffix}" for name in names] for target in targets])
-    row_bin = BinMap(_row_bin(frame, table, by, of_windows=of_windows), len(table))
+    row_bin = BinMap(row_of_table(frame, table, by, of_windows=of_windows), len(table))
     covariance = _covariance(table, targets, predictors, intercept, suffix)
     present = _fitted(table, [f"{target}_status{suffix}" for target in targets], values)
     rms = _optional(table, [f"{target}_rms{suffix}" for target in targets], "pulls", "rms")
@@ -313,7 +313,7 @@ def _covariance(
     return result
 
 
-def _row_bin(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str], *, of_windows: bool) -> IntArray:
+def row_of_table(frame: pd.DataFrame, table: pd.DataFrame, by: Sequence[str], *, of_windows: bool) -> IntArray:
     """Row of the table with each row's keys, (n_rows,), -1 where there is none."""
     if table.duplicated(list(by)).any():
         way_out = "give within as it was given to the fit, or a table of one fit"

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     )
     from gbr_dag.drivers.explanation import Explanation, explain
     from gbr_dag.drivers.features import ModelDriver
+    from gbr_dag.drivers.fit_links import GroupFit, WindowFit
     from gbr_dag.drivers.fitting import fit_groups
     from gbr_dag.drivers.groupby import GroupByDriver
+    from gbr_dag.drivers.merged_pipeline import MergedPipeline
     from gbr_dag.drivers.metadata import fit_metadata
+    from gbr_dag.drivers.pipeline import ModelPipeline
     from gbr_dag.drivers.predictions import predictions
     from gbr_dag.drivers.script_windows import make_sliding_window_fit
     from gbr_dag.drivers.sliding_window import SlidingWindowDriver
@@ -65,19 +68,23 @@ __all__ = [
     "GroupByDriver",
     "GroupByRegressor",
     "GroupByRegressorOptimized",
+    "GroupFit",
     "GroupedColumn",
     "HuberOptions",
     "InputError",
     "InvalidWindowSpec",
+    "MergedPipeline",
     "MissingExtraError",
     "MissingInputError",
     "ModelDriver",
+    "ModelPipeline",
     "PerformanceWarning",
     "Plan",
     "RlmOptions",
     "SlidingWindowDriver",
     "UnknownNameError",
     "Verification",
+    "WindowFit",
     "WorkerError",
     "__version__",
     "explain",
@@ -112,19 +119,23 @@ _MODULE_OF = {
     "GroupByDriver": "gbr_dag.drivers.groupby",
     "GroupByRegressor": "gbr_dag.drivers.script_regressor",
     "GroupByRegressorOptimized": "gbr_dag.drivers.dfextensions",
+    "GroupFit": "gbr_dag.drivers.fit_links",
     "GroupedColumn": "gbr_dag.features.columns",
     "HuberOptions": "gbr_dag.options",
     "InputError": "gbr_dag.errors",
     "InvalidWindowSpec": "gbr_dag.errors",
+    "MergedPipeline": "gbr_dag.drivers.merged_pipeline",
     "MissingExtraError": "gbr_dag.errors",
     "MissingInputError": "gbr_dag.errors",
     "ModelDriver": "gbr_dag.drivers.features",
+    "ModelPipeline": "gbr_dag.drivers.pipeline",
     "PerformanceWarning": "gbr_dag.errors",
     "Plan": "gbr_dag.graph",
     "RlmOptions": "gbr_dag.options",
     "SlidingWindowDriver": "gbr_dag.drivers.sliding_window",
     "UnknownNameError": "gbr_dag.errors",
     "Verification": "gbr_dag.features.verification",
+    "WindowFit": "gbr_dag.drivers.fit_links",
     "WorkerError": "gbr_dag.errors",
     "explain": "gbr_dag.drivers.explanation",
     "explain_status": "gbr_dag.tables",

@@ -14,8 +14,8 @@ from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.errors import DataWarning, GbrDagError, InputError, PerformanceWarning
 from gbr_dag.features.columns import GroupedColumn
 from gbr_dag.features.feature import Feature
+from gbr_dag.features.gaps import with_gaps
 from gbr_dag.features.grouping import Grouping
-from gbr_dag.features.reductions import with_gaps
 
 _CALLS_TIMED = 100
 """Calls after which the warning tells how long the rest will take."""

@@ -1,0 +1,339 @@
+"""Models and fits in a chain: the groups of one are the rows of the next, or its results are joined to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional, Union
+
+import pandas as pd
+
+from gbr_dag.compilation import announced_compilation
+from gbr_dag.drivers.arguments import check_choice
+from gbr_dag.drivers.chain_frames import chain_frame, checked_columns, result_frames
+from gbr_dag.drivers.features import ModelDriver
+from gbr_dag.drivers.fit_links import GroupFit
+from gbr_dag.drivers.fit_nodes import FitLink
+from gbr_dag.drivers.merged_pipeline import MergedPipeline
+from gbr_dag.drivers.model_links import ModelLink
+from gbr_dag.errors import DuplicateNameError, InputError, MissingInputError
+from gbr_dag.features.chain import SEPARATOR, Chain, Demand, Link, LinkRun, On
+from gbr_dag.frames import column_names
+from gbr_dag.graph.execution import Progress, checked_progress
+
+OnArgument = Union[On, Sequence[On]]
+
+
+class ModelPipeline:
+    """Models and fits in a chain.
+
+    A link is a :class:`ModelDriver`, a :class:`GroupFit` or a :class:`WindowFit`. What a link takes is looked for among
+    its own features first, then in what the links before it give, and in the frame.
+
+    Parameters
+    ----------
+    links : sequence of ModelDriver, GroupFit or WindowFit
+        In order; where all of them have a ``seq``, in that order.
+    on : {"groups", "rows"} or sequence of these, default "groups"
+        ``"groups"``: a link's groups, keys and group-level outputs, are the rows of the next one. ``"rows"``: the next
+        one works on the same rows, with what the link gives joined to them: row-level outputs as columns, group-level
+        ones for every row of the group, missing where the row is in none. A sequence has one value per pair of
+        neighbours.
+    progress : bool or callable, optional
+        Of merged graphs; see :class:`gbr_dag.Driver`. Models have their own.
+
+    Raises
+    ------
+    InputError
+        If an argument breaks its rule: names must be distinct, hold no ``__`` and not end with ``_``.
+
+    Notes
+    -----
+    A link that takes a column which two of those before it give is refused. It may take ``pp__age``, the output ``age``
+    of the link ``pp``: that is always known by this name, too.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> routes = gbr_dag.ModelDriver({"model_name": "routes", "group_by": ["carrier", "dest"]})
+    >>> _ = routes.register_attribute("delay", lambda arr_delay: arr_delay.mean())
+    >>> carriers = gbr_dag.ModelDriver({"model_name": "carriers", "group_by": "carrier"})
+    >>> _ = carriers.register_attribute("worst", lambda delay: delay.max())
+    >>> pipeline = gbr_dag.ModelPipeline([routes, carriers])
+    >>> flights = gbr_dag.load_flights()
+    >>> pipeline.execute(flights, ["carriers__worst"])["output"].round(1).head(2)
+      carrier  worst
+    0      9E   55.0
+    1      AA   14.3
+    >>> pipeline.merged(["carriers__worst"]).required_inputs()
+    ['carrier', 'dest', 'arr_delay']
+    """
+
+    def __init__(
+        self, links: Sequence[Union[ModelDriver, GroupFit]], on: OnArgument = "groups", progress: Progress = None
+    ) -> None:
+        ordered = _ordered([_link(link) for link in _checked_list(links)])
+        _check_names(ordered)
+        self._chain = Chain(ordered, _checked_on(on, len(ordered)))
+        self._progress = checked_progress(progress)
+        self._ran: tuple[Link, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the links, in order."""
+        return tuple(link.name for link in self._chain.links)
+
+    def execute(self, frame: Any, outputs: Optional[Iterable[str]] = None) -> dict[str, Any]:
+        """Run the links one after the other, each as far as the outputs and the later links need.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
+            The rows; any index, unsorted. Never modified. A lazy frame is collected once.
+        outputs : sequence of str, optional
+            Names ``link__output``; ``fit__fit_table`` and ``fit__predictions`` stand for all of the one and the other
+            of a fit. Default everything of every link.
+
+        Returns
+        -------
+        dict
+            By name of the link what :meth:`ModelDriver.execute` gives: ``"rows"``, the row-level outputs asked for over
+            the rows that the link works on; ``"groups"``, and the same as ``"output"``, the keys with the group-level
+            ones. None for what was not asked for. Then ``"output"``: the groups of the last link, or its rows where no
+            group-level output of it was asked for. Of the kind of ``frame``.
+
+        Raises
+        ------
+        UnknownNameError
+            If an output is unknown.
+        MissingInputError, InputError
+            As :meth:`validate` does, and what the links raise.
+        """
+        asked = self._chain.asked(_listed(outputs))
+        demand = self._demand(asked, list(column_names(frame)))
+        checked_columns(frame, demand.columns)
+        rows = {0: chain_frame(frame, self._chain, demand)}
+        runs: dict[int, LinkRun] = {}
+        with announced_compilation(self._progress):
+            for place, link in enumerate(self._chain.links):
+                if not demand.runs(place):
+                    continue
+                given = _given(self._chain, demand, place, rows[self._chain.start(place)], runs)
+                wanted, spread = list(demand.wanted[place]), list(demand.spread[place])
+                runs[place] = link.run(given, wanted, spread, keyed=demand.keyed[place])
+                if demand.keyed[place]:
+                    rows[place + 1] = _as_rows(runs[place].groups)
+        self._ran = tuple(self._chain.links[place] for place in runs)
+        found = {place: (run.rows, run.groups) for place, run in runs.items()}
+        return result_frames(frame, self._chain, asked, found)
+
+    def validate(
+        self,
+        frame: Any = None,
+        columns: Optional[Sequence[str]] = None,
+        outputs: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Refuse a chain that cannot run, with everything that is wrong with it, before anything runs.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table, optional
+            What would be given; only the names of its columns are looked at.
+        columns : sequence of str, optional
+            These names, in place of a frame. Without either, only what the links need of each other is looked at.
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+
+        Raises
+        ------
+        MissingInputError
+            If columns are missing: all of every link, each with who needs it, what is there and the nearest name.
+        InputError
+            If anything else is wrong with names; missing columns are told, too.
+        UnknownNameError
+            If an output is unknown.
+        """
+        if frame is not None and columns is not None:
+            message = "validate takes a frame or the names of its columns, got both; give one"
+            raise InputError(message)
+        known = list(column_names(frame)) if frame is not None else columns
+        self._demand(self._chain.asked(_listed(outputs)), None if known is None else list(known))
+
+    def required_inputs(self, outputs: Optional[Iterable[str]] = None) -> list[str]:
+        """Columns of the frame that a choice of outputs needs.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+
+        Returns
+        -------
+        list of str
+        """
+        return list(self._demand(self._chain.asked(_listed(outputs)), None).columns)
+
+    def merged(self, outputs: Optional[Iterable[str]] = None) -> MergedPipeline:
+        """Make one graph of all links, which runs what the outputs need and nothing else.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+
+        Returns
+        -------
+        MergedPipeline
+            Its ``execute(frame)`` gives what ``execute(frame, outputs)`` gives here.
+
+        Raises
+        ------
+        UnknownNameError
+            If an output is unknown.
+        MissingInputError, InputError
+            As :meth:`validate` does.
+        """
+        asked = self._chain.asked(_listed(outputs))
+        self._demand(asked, None)
+        return MergedPipeline(self._chain, asked, self._demand, self._progress)
+
+    def report(self) -> pd.DataFrame:
+        """Give the steps of the last run, link after link.
+
+        Returns
+        -------
+        pandas.DataFrame (n_steps,)
+            ``link``, then as :meth:`gbr_dag.Driver.report`.
+        """
+        steps = [link.report().assign(link=link.name) for link in self._ran]
+        columns = ["link", "node", "state", "seconds", "bytes"]
+        return pd.concat(steps, ignore_index=True)[columns] if steps else pd.DataFrame(columns=columns)
+
+    def list_outputs(self) -> pd.DataFrame:
+        """List everything that can be asked for.
+
+        Returns
+        -------
+        pandas.DataFrame (n_outputs,)
+            ``name`` (``link__output``), ``link`` and ``level``.
+        """
+        records = [
+            {"name": f"{link.name}{SEPARATOR}{name}", "link": link.name, "level": level}
+            for link in self._chain.links
+            for level in ("row", "group")
+            for name in link.outputs(level)
+        ]
+        return pd.DataFrame(records, columns=["name", "link", "level"])
+
+    def __repr__(self) -> str:
+        """Give the links and how they are joined."""
+        text = self.names[0]
+        for name, on in zip(self.names[1:], self._chain.on):
+            text += f" -> {on} -> {name}"
+        return f"<ModelPipeline {text}>"
+
+    def _demand(self, asked: Sequence[tuple[int, str]], columns: Optional[Sequence[Any]]) -> Demand:
+        """What runs, if nothing is wrong."""
+        demand = self._chain.demand(asked, columns)
+        problems = [*demand.missing, *demand.problems]
+        if problems:
+            text = problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong: {' | '.join(problems)}"
+            raise InputError(text) if demand.problems else MissingInputError(text)
+        return demand
+
+
+def _given(chain: Chain, demand: Demand, place: int, rows: pd.DataFrame, runs: Mapping[int, LinkRun]) -> pd.DataFrame:
+    """The frame that a link runs on: what it takes, by the names by which it does."""
+    columns: dict[str, Any] = {}
+    for requirement in chain.links[place].requirements(list(demand.wanted[place])):
+        name, source = requirement.column, demand.taken[place].get(requirement.column)
+        if source is None:
+            if name in rows.columns and chain.start(place) == 0:
+                columns[name] = rows[name]
+        elif source.link < chain.start(place):
+            columns[name] = rows[source.name]
+        elif source.level == "group":
+            columns[name] = runs[source.link].spread[source.name]
+        else:
+            columns[name] = runs[source.link].rows[source.name]  # type: ignore[index]
+    frame = pd.DataFrame(columns, index=rows.index, copy=False)
+    frame.attrs = dict(rows.attrs)
+    return frame
+
+
+def _as_rows(groups: Optional[pd.DataFrame]) -> pd.DataFrame:
+    """Groups of one link as the rows of the next: a plain index, and nothing of how they came to be."""
+    frame = pd.DataFrame({name: groups[name].array for name in groups}, copy=False)  # type: ignore[union-attr]
+    frame.attrs = {}
+    return frame
+
+
+def _listed(outputs: Optional[Iterable[str]]) -> Any:
+    return outputs if outputs is None or isinstance(outputs, str) else list(outputs)
+
+
+def _checked_list(links: Any) -> list[Any]:
+    if isinstance(links, (ModelDriver, GroupFit)) or not isinstance(links, Iterable):
+        message = f"links must be a list of models and fits, got {links!r}"
+        raise InputError(message)
+    found = list(links)
+    if not found:
+        message = "links must hold at least one model or fit, got none"
+        raise InputError(message)
+    return found
+
+
+def _link(link: Any) -> Link:
+    if isinstance(link, ModelDriver):
+        return ModelLink(link)
+    if isinstance(link, GroupFit):
+        return FitLink(link)
+    message = f"links must be ModelDriver, GroupFit or WindowFit, got {type(link).__name__}"
+    raise InputError(message)
+
+
+def _ordered(links: list[Link]) -> list[Link]:
+    """Links by their ``seq`` where all have one."""
+    lacking = [link.name for link in links if link.seq is None]
+    if len(lacking) == len(links):
+        return links
+    if lacking:
+        message = f"seq must be given for all links or for none; {', '.join(map(repr, lacking))} have none"
+        raise InputError(message)
+    for i, link in enumerate(links):
+        if isinstance(link.seq, bool) or not isinstance(link.seq, (int, float)):
+            message = f"seq of link {link.name!r} must be a number, got {link.seq!r}"
+            raise InputError(message)
+        same = [other.name for other in links[:i] if other.seq == link.seq]
+        if same:
+            message = f"seq must be distinct, links {same[0]!r} and {link.name!r} both have {link.seq}"
+            raise InputError(message)
+    return sorted(links, key=lambda link: link.seq)
+
+
+def _check_names(links: Sequence[Link]) -> None:
+    seen: set[str] = set()
+    for link in links:
+        name = link.name
+        if not isinstance(name, str) or not name or SEPARATOR in name or name.endswith("_") or name == "output":
+            message = (
+                f"name of a link must be a text without '{SEPARATOR}' that does not end with '_' and is not 'output':"
+                f" results are called model{SEPARATOR}feature; got {name!r}"
+            )
+            raise InputError(message)
+        if name in seen:
+            message = f"names of links must be distinct, got {name!r} twice; rename one"
+            raise DuplicateNameError(message)
+        seen.add(name)
+
+
+def _checked_on(on: Any, n_links: int) -> tuple[On, ...]:
+    if isinstance(on, str):
+        check_choice("on", on, ("groups", "rows"))
+        return (on,) * (n_links - 1)  # type: ignore[return-value]
+    steps = tuple(on) if isinstance(on, Iterable) else (on,)
+    for step in steps:
+        check_choice("on", step, ("groups", "rows"))
+    if len(steps) != n_links - 1:
+        message = f"on must be 'groups', 'rows' or one of them per pair of neighbours ({n_links - 1}), got {len(steps)}"
+        raise InputError(message)
+    return steps
