@@ -83,7 +83,7 @@ class LiteralRun:
     Attributes
     ----------
     values : dict of str to dict of int to object
-        Of every output and every group that was called: a Series or an array of its rows, or one value.
+        Of every output and every group that was called: a Series of its rows, or one value.
     failures : list of tuple
         Name of the feature, key values and error of calls that raised; their values are missing.
     """

@@ -43,10 +43,9 @@ class Verification:
     Notes
     -----
     Made by :meth:`gbr_dag.ModelDriver.verify`. The literal run starts from the columns of the frame and chains its own
-    results. Functions get a Series of the group's rows for a column or a row-level feature (an array where that
-    feature gave one), and for a group-level feature its value, as a constant Series if they are row level. Functions
-    marked ``@per_group`` and ``@per_row`` are called in the same way in both runs, and those of frames once: their
-    values are taken as they are.
+    results. Functions get a Series of the group's rows for a column or a row-level feature, and for a group-level
+    feature its value, as a constant Series if they are row level. Functions marked ``@per_group`` and ``@per_row`` are
+    called in the same way in both runs, and those of frames once: their values are taken as they are.
 
     Types do not count: 1 equals 1.0, and NaN, NaT, None and NA equal each other. Floats may differ by ``tolerance``
     relative to the larger one (64 roundings of single precision, if they are made of float32), and by what sums that

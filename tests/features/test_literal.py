@@ -171,7 +171,7 @@ def test_a_function_that_changes_what_it_gets_changes_nothing_else() -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_an_array_of_a_feature_comes_as_an_array() -> None:
+def test_an_array_of_a_feature_comes_as_a_series() -> None:
     driver = gbr_dag.ModelDriver({"model_name": "zones", "group_by": "zone"})
     driver.register_filter("capped", lambda value: np.where(value > 2.0, 2.0, value))
 
@@ -182,7 +182,7 @@ def test_an_array_of_a_feature_comes_as_an_array() -> None:
     driver.register_attribute("kind", kind)
     with pytest.warns(gbr_dag.PerformanceWarning):
         kinds = driver.execute(frame_of(), ["kind"])["groups"]["kind"]
-    assert set(kinds) == {"ndarray GroupSeries"}
+    assert set(kinds) == {"GroupSeries GroupSeries"}
 
 
 def test_the_cost_is_told_once() -> None:
