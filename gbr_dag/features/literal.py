@@ -150,7 +150,7 @@ def called_per_group(
 def _group_arguments(
     arguments: Mapping[str, GroupedColumn], grouping: Grouping
 ) -> Iterator[tuple[npt.NDArray[Any], pd.Index, dict[str, Any]]]:
-    """Positions and index of each group's rows, and what a call for it gets: Series or arrays, and single values.
+    """Positions and index of each group's rows, and what a call for it gets: Series and single values.
 
     The rows are sorted once, and a group's are a slice: a function that changes what it gets changes that copy.
     """
@@ -163,8 +163,6 @@ def _group_arguments(
         for name, column in arguments.items():
             if column.is_group_level:
                 given[name] = values[name][group]
-            elif column.kind == "array":
-                given[name] = values[name][place]
             else:
                 given[name] = GroupSeries(values[name][place], index=index[place], copy=False)
         yield rows[place], index[place], given
@@ -261,7 +259,7 @@ def one_value(feature: Feature, value: Any) -> Any:
 
 
 def values_of_rows(feature: Feature, values: Any, index: pd.Index) -> Any:
-    """What a call for one group gave, as one value a row of it: a Series, or an array if it gave one.
+    """What a call for one group gave, as one value a row of it.
 
     Raises
     ------
@@ -275,7 +273,7 @@ def values_of_rows(feature: Feature, values: Any, index: pd.Index) -> Any:
         message = f"{feature.label} is row level, but its call for a group of {len(index)} rows gave {got}"
         raise InputError(message)
     if not isinstance(values, pd.Series):
-        return values if isinstance(values, np.ndarray) else GroupSeries(values, index=index)
+        return GroupSeries(values, index=index)
     if not values.index.equals(index):
         if not index.is_unique or set(values.index) != set(index):
             message = (

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.literal import Attempts, GroupSeries, one_value, parts, values_of_rows
+from gbr_dag.features.value_differences import largest_number
 
 
 class FrameGroups:
@@ -82,7 +83,7 @@ class LiteralRun:
     Attributes
     ----------
     values : dict of str to dict of int to object
-        Of every output and every group that was called: a Series or an array of its rows, or one value.
+        Of every output and every group that was called: a Series of its rows, or one value.
     failures : list of tuple
         Name of the feature, key values and error of calls that raised; their values are missing.
     """
@@ -92,12 +93,12 @@ class LiteralRun:
         self.values: dict[str, dict[int, Any]] = {}
         self.failures: list[tuple[Any, ...]] = []
         self._taken = taken
-        self._level_of: dict[str, str] = {}
+        self._feature_of: dict[str, Feature] = {}
 
     def call(self, feature: Feature, group: int) -> None:
         """Call the function of a feature for a group; what it takes has been called before."""
         for name in feature.outputs:
-            self._level_of[name] = feature.level
+            self._feature_of[name] = feature
         index = self.groups.index(group)
         missing = np.nan if feature.level == "group" else GroupSeries(np.nan, index=index)
         results: Sequence[Any] = [missing] * len(feature.outputs)
@@ -123,7 +124,7 @@ class LiteralRun:
         for argument in feature.arguments:
             if argument.source in self.values:
                 value = self.values[argument.source][group]
-                level = self._level_of[argument.source]
+                level = self._feature_of[argument.source].level
                 if level == "row":
                     value = value.copy()
                 elif feature.level == "row":
@@ -132,6 +133,12 @@ class LiteralRun:
             elif argument.source in self.groups.frame:
                 given[argument.name] = GroupSeries(self.groups.frame[argument.source].iloc[self.groups.rows[group]])
         return given
+
+    def largest(self, feature: Feature, group: int) -> float:
+        """Size of the largest number that the values of a feature are made of in a group, from the columns on."""
+        sizes = [largest_number(value) for value in self.given(feature, group).values()]
+        before = {one.name: one for one in map(self._feature_of.get, feature.inputs) if one is not None}
+        return max([*sizes, *(self.largest(one, group) for one in before.values())], default=0.0)
 
     def _constant(self, name: str, value: Any, group: int) -> GroupSeries:
         """A group's value for all of its rows, of the type that the column of all groups has."""

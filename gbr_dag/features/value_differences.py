@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, Optional
 
 import numpy as np
@@ -14,7 +13,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 _ROUNDINGS = 64
-"""Roundings of their arguments by which two ways of a sum may differ."""
+"""Roundings by which two ways of a sum may differ, beside one a row."""
 
 _NUMBERS = (int, float, complex, np.number)
 
@@ -32,12 +31,13 @@ def relative_tolerance(tolerance: float, precision: float) -> float:
     return tolerance if precision <= np.finfo(np.float64).eps else max(tolerance, _ROUNDINGS * precision)
 
 
-def rounding_of(arguments: Iterable[Any], precision: float) -> float:
-    """What rounding may leave of sums that cancel: so many roundings of the largest number among the arguments."""
-    return _ROUNDINGS * precision * max(map(_largest, arguments), default=0.0)
+def rounding_of(largest: float, n: int, precision: float) -> float:
+    """What rounding may leave of a sum that cancels: one of the largest number a row, and some more."""
+    return (_ROUNDINGS + n) * precision * largest
 
 
-def _largest(values: Any) -> float:
+def largest_number(values: Any) -> float:
+    """Size of the largest finite number, 0 if there is none."""
     numbers = _floats(pd.Series(values) if np.ndim(values) else pd.Series([values]))
     if numbers is None:
         return 0.0

@@ -43,16 +43,15 @@ class Verification:
     Notes
     -----
     Made by :meth:`gbr_dag.ModelDriver.verify`. The literal run starts from the columns of the frame and chains its own
-    results. Functions get a Series of the group's rows for a column or a row-level feature (an array where that
-    feature gave one), and for a group-level feature its value, as a constant Series if they are row level. Functions
-    marked ``@per_group`` and ``@per_row`` are called in the same way in both runs, and those of frames once: their
-    values are taken as they are.
+    results. Functions get a Series of the group's rows for a column or a row-level feature, and for a group-level
+    feature its value, as a constant Series if they are row level. Functions marked ``@per_group`` and ``@per_row`` are
+    called in the same way in both runs, and those of frames once: their values are taken as they are.
 
     Types do not count: 1 equals 1.0, and NaN, NaT, None and NA equal each other. Floats may differ by ``tolerance``
-    relative to the larger one, or by 64 roundings of the largest number that the function got in the group, which is
-    what sums that cancel are good for; those made of float32 by 64 roundings of single precision. Integers, booleans,
-    text and dates must be equal. A comparison of numbers that differ by rounding may come out differently: that is
-    told.
+    relative to the larger one (64 roundings of single precision, if they are made of float32), and by what sums that
+    cancel are good for: 64 roundings, and one a row of the group, of the largest number that they are made of.
+    Integers, booleans, text and dates must be equal. A comparison of numbers that differ by rounding may come out
+    differently: that is told.
 
     A literal call that raises gives missing values. It is a difference where the other run has a value, and only told
     where that is missing, too.
@@ -221,7 +220,7 @@ def _records(
             continue
         differing, difference = value_differences(left, right, relative)
         if differing.any():  # asked for late: what rounding may do costs a look at all arguments
-            rounding = rounding_of(run.given(feature, group).values(), precision)
+            rounding = rounding_of(run.largest(feature, group), len(groups.rows[group]), precision)
             differing &= ~(np.abs(difference) <= rounding) | _are_counts(left, right)
         for place in np.flatnonzero(differing):
             row = groups.index(group)[place] if feature.level == "row" else None

@@ -35,7 +35,8 @@ def looped(
 ) -> tuple[dict[tuple[Any, ...], dict[str, Any]], dict[tuple[Any, ...], list[int]]]:
     """Values of every feature in every group, and its rows; features in an order in which they can run.
 
-    Functions of rows get the value of a group as a Series that repeats it, functions of groups get it as it is.
+    Functions of rows get the value of a group as a Series that repeats it, functions of groups get it as it is. What
+    a function of rows gives comes to others as a Series.
     """
     rows = rows_of_groups(frame, by)
     level_of = {feature.name: feature.level for feature in features}
@@ -53,6 +54,8 @@ def looped(
                     if feature.level == "row" and level_of.get(name) == "group":
                         given[name] = pd.Series([found[name]] * len(part), index=part.index)
                 value = feature.function(**given)
-                found[feature.name] = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+                if isinstance(value, np.ndarray):  # of np.where
+                    value = pd.Series(value, index=part.index) if value.ndim else value[()]
+                found[feature.name] = value
             values[key] = found
     return values, rows
