@@ -534,6 +534,26 @@ def test_two_modules_in_one_file(written):
     )
 
 
+HINTS = """
+from typing import Literal, Optional
+import fractions, decimal
+LOW = 1
+Number = Optional[int]
+def f(x: "Number", mode: Literal["LOW", "high"] = "LOW", *, y: "list[fractions.Fraction]" = ()) -> "not a hint":
+    z: decimal.Decimal = x
+    return z
+"""
+
+
+def test_names_in_strings_are_hints_but_for_literals(written):
+    text = saved_text(registered(written("hints", HINTS).f))
+    head = text.partition("\ndef f(")[0]
+    assert head == (
+        '"""Features of the model ages, by zone."""\n\nimport decimal\nimport fractions\n'
+        'from typing import Literal, Optional\n\n__all__ = ["f"]\n\nNumber = Optional[int]\n\n'
+    )
+
+
 def test_one_function_registered_twice_is_refused(written):
     module = written("twice", "def f(x): return x\n")
     driver = new_driver().register_filter("a", module.f).register_filter("b", module.f, inputs=["y"])
@@ -655,11 +675,12 @@ def test_what_is_loaded(written, tmp_path):
     assert [feature.name for feature in driver.registry] == ["last", "_helper"]
 
 
-def test_loaded_from_a_path_it_is_a_module_as_any_other(written, tmp_path):
+def test_loaded_from_a_path_it_is_a_module_as_any_other(written, tmp_path, monkeypatch):
     text = "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
     text += "@dataclass\nclass P:\n    x: int = 3\n\n"
     written("shadow", f"{text}def f(x):  #agg\n    return P().x\n")
     ours = sys.modules["shadow"]
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     driver = new_driver().load_from_python_file("shadow.py")
     feature = driver.registry["f"]
     assert sys.modules["shadow"] is ours
