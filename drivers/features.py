@@ -151,7 +151,23 @@ class ModelDriver(FeatureFiles):
         tags: Sequence[str] = (),
         legacy_mode: Optional[bool] = None,
     ) -> ModelDriver:
-        """Add a function of group level: one value per group; see :meth:`register_filter`."""
+        """Add a function of group level: one value per group.
+
+        Parameters
+        ----------
+        name, function, inputs, outputs, tags, legacy_mode
+            As for :meth:`register_filter`.
+
+        Returns
+        -------
+        ModelDriver
+            Itself.
+
+        Raises
+        ------
+        InputError, DuplicateNameError
+            As :meth:`register_filter`.
+        """
         return self._register(name, function, "group", inputs, outputs, tags, legacy_mode)
 
     def _register(
@@ -261,12 +277,34 @@ class ModelDriver(FeatureFiles):
         return verified(features, working, self._by, result, sample=sample, seed=seed, tolerance=tolerance)
 
     def required_inputs(self, outputs: Optional[Iterable[str]] = None) -> list[str]:
-        """Columns that a choice of outputs needs: the keys, then the others in the order in which they are taken."""
+        """Columns that a choice of outputs needs: the keys, then the others in the order in which they are taken.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; default all.
+
+        Returns
+        -------
+        list of str
+        """
         plan = self._built().plan(self._names(outputs))
         return list(dict.fromkeys((*self._by, *plan.missing)))
 
     def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
-        """Say what :meth:`execute` would run: the nodes in order, why, and what is missing; see :class:`Plan`."""
+        """Say what :meth:`execute` would run: the nodes in order, why, and what is missing.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; default all.
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table, optional
+            As for :meth:`execute`; its columns are looked for, and their sizes told.
+
+        Returns
+        -------
+        Plan
+        """
         names = self._names(outputs)
         if frame is None:
             return self._built().plan(names)
@@ -274,19 +312,57 @@ class ModelDriver(FeatureFiles):
         return self._built().plan(names, columns)
 
     def why(self, name: str, outputs: Optional[Iterable[str]] = None) -> str:
-        """Say why a feature runs; see :meth:`gbr_dag.Driver.why`."""
+        """Say why a feature runs.
+
+        Parameters
+        ----------
+        name : str
+            Of a node of the plan.
+        outputs : sequence of str, optional
+            Features; default all.
+
+        Returns
+        -------
+        str
+            See :meth:`gbr_dag.Driver.why`.
+        """
         return self._built().why(name, outputs)
 
     def report(self) -> pd.DataFrame:
-        """Give the steps of the last run with their seconds; see :meth:`gbr_dag.Driver.report`."""
+        """Give the steps of the last run with their seconds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            See :meth:`gbr_dag.Driver.report`.
+        """
         return self._built().report()
 
     def list_outputs(self) -> pd.DataFrame:
-        """List the features; see :meth:`FeatureRegistry.to_frame`."""
+        """List the features.
+
+        Returns
+        -------
+        pandas.DataFrame (n_features,)
+            See :meth:`gbr_dag.FeatureRegistry.to_frame`.
+        """
         return self._features.to_frame()
 
     def draw(self, outputs: Optional[Iterable[str]] = None, path: Optional[Union[str, Path]] = None) -> str:
-        """Draw the graph, or the part of it that some outputs need; see :meth:`gbr_dag.Driver.draw`."""
+        """Draw the graph, or the part of it that some outputs need.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; without it the whole graph is drawn.
+        path : str or Path, optional
+            ``.svg``, ``.png``, ``.dot`` or ``.mmd`` file to write.
+
+        Returns
+        -------
+        str
+            The path, or the mermaid text; see :meth:`gbr_dag.Driver.draw`.
+        """
         return self._built().draw(None if outputs is None else self._names(outputs), path)
 
     def __repr__(self) -> str:

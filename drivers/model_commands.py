@@ -152,11 +152,21 @@ def verify(
 
 
 def _driver(features: Path, key: list[str], name: Optional[str]) -> "ModelDriver":
-    """The model in a file."""
+    """The model in a file.
+
+    Raises
+    ------
+    InputError
+        If the file is no Python, or imports what is not there.
+    """
     from gbr_dag.drivers.features import ModelDriver
 
     driver = ModelDriver({"model_name": name or features.stem, "group_by": split(key)})
-    driver.load_from_python_file(features)
+    try:
+        driver.load_from_python_file(features)
+    except (SyntaxError, ImportError) as error:  # what else its code raises is shown with its lines
+        message = f"{features} cannot be loaded: {type(error).__name__}: {error}"
+        raise InputError(message) from error
     return driver
 
 

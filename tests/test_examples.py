@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -114,3 +115,29 @@ def test_calibration_map_at_other_places(calibration):
     intercept, slope = found["coefficients"].values[:, 0].T
     np.testing.assert_allclose(found["map_value"], intercept + 3.0 * slope, rtol=1e-12, atol=1e-15)
     assert (found["map_error"] > 0).all()
+
+
+def test_notebook_gives_the_outputs_that_it_shows(tmp_path, monkeypatch):
+    pytest.importorskip("nbclient", reason="runs a notebook")
+    pytest.importorskip("ipykernel", reason="runs a notebook")
+    pytest.importorskip("matplotlib.font_manager", reason="the notebook draws a picture")
+    folder = ROOT / "examples" / "feature_model"
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    executed = runpy.run_path(str(folder / "execute_notebook.py"))["executed"]
+    stored = json.loads((folder / "feature_model.ipynb").read_text(encoding="utf-8"))
+    assert shown(executed(tmp_path)) == shown(stored)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["graph.png", "routes_features.py"]
+
+
+def test_notebook_holds_neither_times_nor_paths():
+    text = (ROOT / "examples" / "feature_model" / "feature_model.ipynb").read_text(encoding="utf-8")
+    assert shown(json.loads(text))
+    assert not re.search(r"iopub|/home|/tmp|/root|/work|<ipython-input", text)
+
+
+def shown(notebook: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Kind of every output of a notebook with the words of its text, however many blanks are between them."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    kinds = [" ".join([output["output_type"], *sorted(output.get("data", {}))]) for output in outputs]
+    return [(kind, "".join(text).split()) for kind, text in zip(kinds, texts)]

@@ -53,6 +53,19 @@ class GroupedColumn(Refusals, ColumnValues):
     One column has one type, where groups run one by one may each have their own: values agree, the type is one that
     holds them all. Integers are floats, and booleans nullable, once a group has no value or a row no group. Where one
     group's run would raise, as ``.iloc[0]`` of no rows does, the value is missing.
+
+    Examples
+    --------
+    >>> import gbr_dag
+    >>> import pandas as pd
+    >>> driver = gbr_dag.ModelDriver({"model_name": "ages", "group_by": "zone"})
+    >>> _ = driver.register_attribute("mean", lambda age: print(repr(age)) or age.mean())
+    >>> houses = pd.DataFrame({"zone": ["B", "A", "B"], "age": [100, 50, 20]})
+    >>> driver.execute(houses)["groups"]
+    <GroupedColumn, row level, 3 values of int64>
+      zone  mean
+    0    A  50.0
+    1    B  60.0
     """
 
     __slots__ = ()
@@ -67,8 +80,13 @@ class GroupedColumn(Refusals, ColumnValues):
 
     @property
     def values(self) -> GroupedColumn:
-        """The column as an array of NumPy's: reductions of it do not skip NaN."""
-        return self.to_numpy()
+        """The column as an array of NumPy's, whose reductions do not skip NaN; of pandas' own types as it is."""
+        if self.is_group_level:
+            refuse(".values of one value per group")
+        if isinstance(self.dtype, pd.DatetimeTZDtype):
+            refuse(".values of dates with a time zone", "; .dt.tz_convert(None).values has")
+        is_numpy = isinstance(self.as_series().dtype, np.dtype)
+        return self.to_numpy() if is_numpy else self
 
     @property
     def iloc(self) -> Positions:
@@ -81,17 +99,32 @@ class GroupedColumn(Refusals, ColumnValues):
         return self
 
     def to_numpy(self) -> GroupedColumn:
-        """The column as an array of NumPy's: reductions of it do not skip NaN."""
+        """The column as an array of NumPy's: reductions of it do not skip NaN.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         if self.is_group_level:
             refuse(".to_numpy() of one value per group")
         return self.made(np.asarray(self._values), "array")  # type: ignore[no-any-return]
 
     def dropna(self) -> GroupedColumn:
-        """The rows whose value is not missing."""
+        """The rows whose value is not missing.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         return self[self.notna()]
 
     def per_row(self) -> GroupedColumn:
-        """One value per row of the frame; missing where the row is in no group."""
+        """One value per row of the frame; missing where the row is in no group.
+
+        Returns
+        -------
+        GroupedColumn
+        """
         if not self.is_group_level:
             return self
         rows = self.grouping.every_row
@@ -240,6 +273,8 @@ def of_rows(values: Any, grouping: Grouping) -> GroupedColumn:
 def _hint(kind: Kind, name: str) -> str:
     if kind == "group" and name in ("fillna", "isna", "notna", "isnull", "where"):
         return ": one group's run has a plain number there; write np.where(np.isnan(value), other, value)"
+    if name in ("index", "name", "ndim", "shape"):
+        return "; functions of pandas take no such column: write the column's own method"
     if kind == "group" and name in ("dt", "str", "cat"):
         return ": one group's run has a plain date or string there, whose own attributes and methods have"
     return ""

@@ -37,6 +37,11 @@ class FeatureRegistry:
     def add(self, feature: Feature) -> None:
         """Add a feature.
 
+        Parameters
+        ----------
+        feature : Feature
+            A function with its level, arguments and outputs.
+
         Raises
         ------
         DuplicateNameError
@@ -58,7 +63,13 @@ class FeatureRegistry:
         self._owners.update(dict.fromkeys(feature.outputs, feature))
 
     def extend(self, features: Iterable[Feature]) -> None:
-        """Add several features: all of them, or none if one is refused; see :meth:`add`."""
+        """Add several features: all of them, or none if one is refused.
+
+        Parameters
+        ----------
+        features : iterable of Feature
+            Each as for :meth:`add`.
+        """
         trial = FeatureRegistry()
         trial._features, trial._owners = dict(self._features), dict(self._owners)
         for feature in features:
@@ -67,6 +78,17 @@ class FeatureRegistry:
 
     def find(self, *, tag: Optional[str] = None, level: Optional[Level] = None) -> list[Feature]:
         """Features that have a tag, are of a level, or both, in the order in which they were registered.
+
+        Parameters
+        ----------
+        tag : str, optional
+            One that some feature has; default any.
+        level : {"row", "group"}, optional
+            Default both.
+
+        Returns
+        -------
+        list of Feature
 
         Raises
         ------
@@ -81,11 +103,30 @@ class FeatureRegistry:
         return [each for each in self if (tag is None or tag in each.tags) and level in (None, each.level)]
 
     def outputs(self, level: Optional[Level] = None) -> tuple[str, ...]:
-        """Names of what the features yield, of one level or of both."""
+        """Names of what the features yield, of one level or of both.
+
+        Parameters
+        ----------
+        level : {"row", "group"}, optional
+            Default both.
+
+        Returns
+        -------
+        tuple of str
+        """
         return tuple(name for name, feature in self._owners.items() if level in (None, feature.level))
 
     def yielding(self, output: str) -> Feature:
         """The feature that yields an output.
+
+        Parameters
+        ----------
+        output : str
+            Its name.
+
+        Returns
+        -------
+        Feature
 
         Raises
         ------

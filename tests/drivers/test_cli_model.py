@@ -141,7 +141,7 @@ def test_the_graph_is_drawn(call, features, file, tmp_path):
     assert "avg_age per row" in (tmp_path / "graph.dot").read_text(encoding="utf-8")
     code, _, err = call("draw", features, file, "--key", "zoen")
     assert code == 2
-    assert "'zoen' (a key); did you mean 'zone'?" in err
+    assert "'zoen' (a key of the model); did you mean 'zone'?" in err
 
 
 def test_verify_tells_by_its_exit_code(call, features, file):
@@ -158,7 +158,7 @@ def test_verify_tells_by_its_exit_code(call, features, file):
 
 
 BAD = {
-    "unknown key": (("run", "--key", "zoen"), "column is missing in the frame: 'zoen' (a key); did you mean 'zone'?"),
+    "unknown key": (("run", "--key", "zoen"), "column is missing in the frame: 'zoen' (a key of the model); did you mean 'zone'?"),
     "unknown output": (("run", "--outputs", "n_odler"), "output 'n_odler' is unknown; did you mean 'n_older'?"),
     "suffix": (("run", "-o", "groups.xls"), "groups.xls: the suffix must be one of .parquet"),
     "row level": (
@@ -188,12 +188,16 @@ def test_bad_usage_is_one_line_and_exit_code_2(call, features, file, tmp_path, m
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != "") == ["ages.py", "houses.parquet"]
 
 
-def test_a_file_that_is_no_python_takes_one_line(call, features, file):
-    features.write_text("def age(year_built:\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("def age(year_built:\n", "SyntaxError"), ("import no_such_library\n", "ModuleNotFoundError")],
+)
+def test_a_file_that_cannot_be_loaded_takes_one_line(call, features, file, text, error):
+    features.write_text(text, encoding="utf-8")
     code, _, err = call("run", features, file, "--key", "zone")
     assert code == 2
     assert err.count("\n") == 1
-    assert "ages.py" in err
+    assert err.startswith(f"gbr-dag: {features} cannot be loaded: {error}: ")
 
 
 def test_help_says_that_code_is_run(call):
