@@ -33,8 +33,8 @@ def reason_against(statement: ast.stmt, namespace: Mapping[str, Any]) -> str:
         part = str(error) if isinstance(error, NoPlainValueError) else ast.unparse(node)
         kinds = " and ".join(sorted({_kind(namespace.get(name)) for name in _names(targets)}))
         return (
-            f"is a {kinds} made by {_short(part)}, which is neither a literal nor arithmetic of such: write the value"
-            " itself, or make it in the function that uses it"
+            f"is made by {_short(part)} (type {kinds}), which is neither a literal nor arithmetic of such: write the"
+            " value itself, or make it in the function that uses it"
         )
     for name, said in pairs:
         if name not in namespace or not same_value(said, namespace[name]):

@@ -135,12 +135,7 @@ def made_feature(
         raise InputError(message)
     taken = mark.inputs if inputs is None else inputs
     if legacy or way == "frame":
-        if way not in {"grouped", "frame"}:
-            message = (
-                f"feature {name!r} ({place_of(function)}) is marked @{way} and has legacy_mode, which contradict each"
-                " other: a function that takes and returns a frame is called once; drop one of the two"
-            )
-            raise InputError(message)
+        _check_called_once(name, function, way)
         arguments, way = _frame_arguments(name, taken, tuple(outputs) or mark.outputs), "frame"
     else:
         arguments = _arguments(name, function, taken)
@@ -165,6 +160,15 @@ def _check_gives_values(name: str, function: Callable[..., Any]) -> None:
 def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
         message = f"{what} must be a text that is not empty, got {name!r}"
+        raise InputError(message)
+
+
+def _check_called_once(name: str, function: Callable[..., Any], way: Way) -> None:
+    if way not in {"grouped", "frame"}:
+        message = (
+            f"feature {name!r} ({place_of(function)}) is marked @{way} and has legacy_mode, which contradict each"
+            " other: a function that takes and returns a frame is called once; drop one of the two"
+        )
         raise InputError(message)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Literal, Optional, Union
+
+_ENCODING = re.compile(r"#.*?coding[:=]")  # what is written is UTF-8
 
 Definition = Union[ast.FunctionDef, ast.ClassDef]
 Kind = Literal["import", "definition", "value", "other"]
@@ -155,7 +158,7 @@ class SourceText:
     def _with_comments(self, line: int) -> int:
         while line > 1:
             above = self.lines[line - 2].strip()
-            if not above.startswith("#") or above.startswith("#!"):
+            if not above.startswith("#") or above.startswith("#!") or _ENCODING.match(above):
                 break
             line -= 1
         return line

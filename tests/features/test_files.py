@@ -438,9 +438,9 @@ wrapped = functools.lru_cache(plain)
 part = functools.partial(plain, x=1)
 """
 REASONS = {
-    "lock": r"constant 'LOCK' \(\S+:5\), used by feature 'lock' \(\S+:18\), is a _thread.lock made by threading.Lock",
-    "table": r"constant 'TABLE' \(\S+:6\), used by feature 'table' \(\S+:19\), is a pandas\.\S*DataFrame made by",
-    "array": r"constant 'ARRAY' \(\S+:7\), used by feature 'array' \(\S+:20\), is a numpy.ndarray made by np.arange",
+    "lock": r"constant 'LOCK' \(\S+:5\), used by feature 'lock' \(\S+:18\), is made by threading.Lock\(\) \(type",
+    "table": r"constant 'TABLE' \(\S+:6\), used by feature 'table' \(\S+:19\), is made by pd.DataFrame",
+    "array": r"constant 'ARRAY' \(\S+:7\), used by feature 'array' \(\S+:20\), is made by np.arange\(3\) \(type nu",
     "changed": r"constant 'CHANGED' \(\S+:8\), .* is \[1, 2\] now, its text says \[1\]: it was changed",
     "again": r"constant 'AGAIN' \(\S+:10, 11\), .* is assigned in several places",
     "within": r"constant 'WITHIN' \(\S+:13\), .* is assigned in several places, in a block",
@@ -532,6 +532,55 @@ def test_two_modules_in_one_file(written):
         '__all__ = ["g", "f"]\n\nL = 2\n\nK = 1\n\n\ndef g(x: X): return L * math.pi\n\n\n'
         "def f(x): return K * math.pi\n"
     )
+
+
+HINTS = """
+from typing import Literal, Optional
+import fractions, decimal
+LOW = 1
+Number = Optional[int]
+def f(x: "Number", mode: Literal["LOW", "high"] = "LOW", *, y: "list[fractions.Fraction]" = ()) -> "not a hint":
+    z: decimal.Decimal = x
+    return z
+"""
+
+
+def test_names_in_strings_are_hints_but_for_literals(written):
+    text = saved_text(registered(written("hints", HINTS).f))
+    head = text.partition("\ndef f(")[0]
+    assert head == (
+        '"""Features of the model ages, by zone."""\n\nimport decimal\nimport fractions\n'
+        'from typing import Literal, Optional\n\n__all__ = ["f"]\n\nNumber = Optional[int]\n\n'
+    )
+
+
+KINDS = {
+    "tabs": b"K = 3\nif K:\n\tdef f(x):\n\t\t# c\n\t\treturn x + K\n",
+    "no last newline": b"def f(x):\n    return x",
+    "carriage returns": b"K = 1\r\ndef f(x):\r\n    return x + K\r\n",
+    "encoding": b"# -*- coding: latin-1 -*-\nK = '\xe9'\ndef f(x):\n    return K\n",
+    "import or else": b"try:\n    from math import no as g\nexcept ImportError:\n    from math import floor as g\n"
+    b"def f(x):\n    return g(x)\n",
+    "one of two defs": b"if True:\n    def g(x):\n        return 1\nelse:\n    def g(x):\n        return 2\n"
+    b"def f(x):\n    return g(x)\n",
+    "imports inside": b"import math\ndef f(x):\n    import os.path as math\n    return len(math.sep) * x\n",
+    "classes": b"class A:\n    k = 1\nclass B(A):\n    def g(self): return super().k\ndef f(x): return x + B().g()\n",
+    "decorators with arguments": b"import functools\ndef by(n):\n    def deco(g):\n        @functools.wraps(g)\n"
+    b"        def inner(*a, **k):\n            return g(*a, **k) + n\n        return inner\n    return deco\n"
+    b"N = 2\n@by(N)\n@by(n=N)\ndef f(x):\n    return x\n",
+    "cached": b"import functools\n@functools.lru_cache(maxsize=None)\ndef f(x):\n    return x\n",
+    "chained": b"A = B = 3\nC: int\nC = 4\ndef f(x):\n    return A + B + C\n",
+    "own names": b"sum = 3\nfloor = 2\ndef f(x):\n    floor = x\n    return floor + sum\n",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_modules_of_all_kinds(written, tmp_path, kind):  # noqa: ARG001 - for its folder
+    (tmp_path / "kinds.py").write_bytes(KINDS[kind])
+    module = importlib.import_module("kinds")
+    text = saved_text(registered(module.f))
+    assert "coding" not in text
+    assert new_driver().load_from_python_file("saved.py").registry["f"].function(3) == module.f(3)
 
 
 def test_one_function_registered_twice_is_refused(written):
@@ -655,11 +704,12 @@ def test_what_is_loaded(written, tmp_path):
     assert [feature.name for feature in driver.registry] == ["last", "_helper"]
 
 
-def test_loaded_from_a_path_it_is_a_module_as_any_other(written, tmp_path):
+def test_loaded_from_a_path_it_is_a_module_as_any_other(written, tmp_path, monkeypatch):
     text = "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
     text += "@dataclass\nclass P:\n    x: int = 3\n\n"
     written("shadow", f"{text}def f(x):  #agg\n    return P().x\n")
     ours = sys.modules["shadow"]
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     driver = new_driver().load_from_python_file("shadow.py")
     feature = driver.registry["f"]
     assert sys.modules["shadow"] is ours
