@@ -55,7 +55,10 @@ def taken_frame(frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[
             message = f"frame has several columns {name!r}; {rename_way_out(library)}"
             raise InputError(message)
     working = working_frame(frame, wanted, keys=by, exact=wanted)
-    return working[wanted] if library == "pandas" else working
+    if library != "pandas":
+        return working
+    # frame[wanted] would copy the columns
+    return pd.DataFrame({name: working[name] for name in wanted}, index=working.index, copy=False)
 
 
 def taken_columns(working: pd.DataFrame, plan: Plan, by: Sequence[str]) -> tuple[dict[str, GroupedColumn], Grouping]:

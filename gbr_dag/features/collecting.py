@@ -18,8 +18,8 @@ from gbr_dag.features.constants import reason_against
 from gbr_dag.features.definitions import reason_against_function, text_of_definition
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.free_names import bound_inside, free_names
-from gbr_dag.features.import_lines import Import, import_of_value, imports_of, only_used
-from gbr_dag.features.levels import place_of
+from gbr_dag.features.import_lines import Import, import_of_value, imports_of, only_used, submodules_of
+from gbr_dag.features.levels import has_agg, place_of
 from gbr_dag.features.mark_text import mark_decorators, new_marks
 from gbr_dag.features.source_text import Binding, SourceText, first_line, source_text
 
@@ -125,7 +125,7 @@ class _Collector:
         if reason or text is None or node is None:
             self.problems.append(f"{label} {reason}")
             return
-        key = (code.co_filename, code.co_firstlineno)
+        key = (code.co_filename, first_line(node))
         if key in self.found.items or key in self._feature_of:
             if feature is not None:
                 other = self._feature_of[key]
@@ -149,7 +149,8 @@ class _Collector:
         if feature is None:
             lines, kept = None, node
         else:
-            lines = new_marks(feature, node, [word for _, word in marks])
+            header = user.text.text(first_line(node), block.last)
+            lines = new_marks(feature, node, [word for _, word in marks], has_agg(header, node.name))
             kept = copy.copy(node)
             if lines is not None:
                 out = {id(decorator) for decorator, _ in marks}
@@ -197,7 +198,7 @@ class _Collector:
             return
         imports = imports_of(bindings, name, user.namespace)
         if imports and (name in user.namespace or all(each.types_only for each in bindings)):
-            for each in only_used(imports, chains):
+            for each in [*only_used(imports, chains), *submodules_of(imports, user.text.bindings, chains)]:
                 self._add_import(each, user.label, at_run_time=name in user.namespace)
             return
         if (id(user.namespace), name) in self._seen:
@@ -205,7 +206,9 @@ class _Collector:
         self._seen.add((id(user.namespace), name))
         if name in user.namespace:
             self._take_value(name, user, [each for each in bindings if each.kind != "import"])
-        elif not hasattr(builtins, name) and not hint:
+        elif hasattr(builtins, name):
+            self._own(name, ("builtins", name), user.label)
+        elif not hint:
             self.problems.append(f"{user.label} uses {name!r}, which is defined nowhere: define or import it first")
 
     def _take_value(self, name: str, user: _User, bindings: Sequence[Binding]) -> None:

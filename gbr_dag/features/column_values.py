@@ -109,5 +109,5 @@ def plain_truth(values: Any) -> Any:
 
 def _spread(values: Any, rows: Rows) -> Any:
     if rows.all_grouped:
-        return values.take(rows.ids)
+        return values[rows.ids]
     return with_gaps(values, rows.ids)

@@ -80,8 +80,13 @@ class GroupedColumn(Refusals, ColumnValues):
 
     @property
     def values(self) -> GroupedColumn:
-        """The column as an array of NumPy's: reductions of it do not skip NaN."""
-        return self.to_numpy()
+        """The column as an array of NumPy's, whose reductions do not skip NaN; of pandas' own types as it is."""
+        if self.is_group_level:
+            refuse(".values of one value per group")
+        if isinstance(self.dtype, pd.DatetimeTZDtype):
+            refuse(".values of dates with a time zone", "; .dt.tz_convert(None).values has")
+        is_numpy = isinstance(self.as_series().dtype, np.dtype)
+        return self.to_numpy() if is_numpy else self
 
     @property
     def iloc(self) -> Positions:
@@ -268,6 +273,8 @@ def of_rows(values: Any, grouping: Grouping) -> GroupedColumn:
 def _hint(kind: Kind, name: str) -> str:
     if kind == "group" and name in ("fillna", "isna", "notna", "isnull", "where"):
         return ": one group's run has a plain number there; write np.where(np.isnan(value), other, value)"
+    if name in ("index", "name", "ndim", "shape"):
+        return "; functions of pandas take no such column: write the column's own method"
     if kind == "group" and name in ("dt", "str", "cat"):
         return ": one group's run has a plain date or string there, whose own attributes and methods have"
     return ""

@@ -62,7 +62,7 @@ def _as_frame(feature: Feature, result: Any) -> pd.DataFrame:
     if isinstance(result, pd.Series) and len(feature.outputs) == 1:
         result = result.to_frame(feature.outputs[0])
     if not isinstance(result, pd.DataFrame):
-        got = "None; is a return missing?" if result is None else f"a {type(result).__name__}"
+        got = "None; is a return missing?" if result is None else f"what is of type {type(result).__name__}"
         message = f"{feature.label} has legacy_mode and must return a pandas.DataFrame, got {got}"
         raise InputError(message)
     for name in feature.outputs:
@@ -118,7 +118,8 @@ def _labels(keys: pd.DataFrame) -> pd.Index:
 
 def _refuse_keys(feature: Feature, what: str, labels: pd.Index, keys: pd.DataFrame) -> NoReturn:
     first = labels[0] if isinstance(labels[0], tuple) else (labels[0],)
-    named = ", ".join(f"{name}={value!r}" for name, value in zip(keys, first))
+    plain = [value.item() if isinstance(value, np.generic) else value for value in first]
+    named = ", ".join(f"{name}={value!r}" for name, value in zip(keys, plain))
     more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
     message = (
         f"{feature.label} is group level: the frame returned must have one row per group, got {what} {named}{more}"

@@ -10,12 +10,21 @@ import pandas as pd
 
 
 def with_gaps(values: Any, positions: npt.NDArray[Any]) -> Any:
-    """Values of positions, missing where the position is -1: integers become floats, booleans nullable ones."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "b":
-        values = pd.array(values, dtype="boolean")
-    elif isinstance(values, np.ndarray) and values.dtype.kind in "US":
+    """Values of positions, missing where the position is -1.
+
+    Integers become floats, those beyond 2**53 nullable ones, which lose no digit; booleans become nullable ones.
+    """
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else None
+    if kind == "b" or _beyond_floats(values):
+        values = pd.array(values)
+    elif kind in {"U", "S"}:
         values = values.astype(object)
     return pd.api.extensions.take(values, positions, allow_fill=True)
+
+
+def _beyond_floats(values: Any) -> bool:
+    long = isinstance(values, np.ndarray) and values.dtype in (np.int64, np.uint64) and len(values) > 0
+    return long and max(int(values.max()), -int(values.min())) > 2**53
 
 
 def taken(values: Any, positions: npt.NDArray[np.int64]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import sysconfig
@@ -71,12 +72,31 @@ def only_used(imports: Iterable[Import], chains: Iterable[str]) -> list[Import]:
     return longest or deep or found
 
 
+def submodules_of(
+    imports: Iterable[Import], bindings: Mapping[str, list[Binding]], chains: Iterable[str]
+) -> list[Import]:
+    """Imports of modules that are reached by another name: ``import a.b`` where ``a`` is used as ``c.b``."""
+    aliased = {each.alias: each.module for each in imports if each.alias and not each.name}
+    used = [
+        f"{aliased[first]}.{rest}."
+        for first, _, rest in (chain.partition(".") for chain in chains)
+        if rest and first in aliased
+    ]
+    dotted = {
+        binding.alias.name
+        for module in aliased.values()
+        for binding in bindings.get(module.split(".")[0], ())
+        if binding.alias is not None and isinstance(binding.statement, ast.Import) and not binding.alias.asname
+    }
+    return [Import(name) for name in sorted(dotted) if any(chain.startswith(f"{name}.") for chain in used)]
+
+
 def import_lines(imports: Iterable[Import]) -> list[list[str]]:
-    """Lines of imports in sections, each sorted: the standard library, then the others."""
+    """Lines of imports in sections, each sorted: the standard library, what is installed, the modules around."""
     sections: list[list[str]] = []
-    distinct = set(imports)
-    for of_library in (True, False):
-        inside = [each for each in distinct if _is_of_library(each.module) is of_library]
+    rank = {each: _rank(each.module.split(".")[0]) for each in imports}
+    for section in range(3):
+        inside = [each for each in rank if rank[each] == section]
         plain = sorted((each for each in inside if not each.name), key=lambda each: (each.module.lower(), each.alias))
         lines = [f"import {each.module}{f' as {each.alias}' if each.alias else ''}" for each in plain]
         lines += _from_lines([each for each in inside if each.name])
@@ -136,20 +156,20 @@ def _bound_value(each: Import) -> Any:
     return sys.modules.get(each.module if each.alias else each.bound)
 
 
-def _is_of_library(module: str) -> bool:
-    """Whether a module is of the standard library (its list of names came with Python 3.10)."""
-    root = module.split(".")[0]
-    if root in sys.builtin_module_names:
-        return True
-    known = getattr(sys, "stdlib_module_names", None)
-    if known is not None:
-        return root in known
+def _rank(root: str) -> int:
+    """0 for the standard library, 1 for what is installed, 2 for modules of the same project."""
+    if root in sys.builtin_module_names or root in getattr(sys, "stdlib_module_names", ()):
+        return 0
+    known = sys.modules.get(root)
     try:
-        spec = importlib.util.find_spec(root)
+        spec = getattr(known, "__spec__", None) or importlib.util.find_spec(root)
     except (ImportError, ValueError):
-        return False
-    if spec is None or spec.origin is None:
-        return False
-    origin = Path(spec.origin)
-    inside = any(Path(sysconfig.get_path(part)) in origin.parents for part in ("stdlib", "platstdlib"))
-    return (inside and "site-packages" not in origin.parts) or spec.origin in {"built-in", "frozen"}
+        return 1
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or [])]
+    parts = {part for place in places if place for part in Path(place).parts}
+    if root == __name__.split(".")[0] or parts & {"site-packages", "dist-packages"} or not places:
+        return 1
+    library = [Path(sysconfig.get_path(part)) for part in ("stdlib", "platstdlib")]
+    # the list of names came with Python 3.10
+    inside = any(folder in Path(place).parents for place in places if place for folder in library)
+    return 0 if inside or places[0] in {"built-in", "frozen"} else 2

@@ -173,10 +173,10 @@ def mark_of(function: Callable[..., Any]) -> Mark:
     return mark
 
 
-def decorators_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Words of the decorators, from the innermost."""
+def decorators_of(function: Callable[..., Any]) -> Mark:
+    """What decorators alone say; their words from the innermost."""
     mark: Mark = getattr(function, _ATTRIBUTE, Mark())
-    return mark.words
+    return mark
 
 
 def settled(function: Callable[..., Any], registered: Optional[Level]) -> tuple[Level, Way]:
@@ -205,7 +205,12 @@ def has_comment(function: Callable[..., Any]) -> bool:
         source = inspect.getsource(written)
     except (OSError, TypeError):
         return False
-    return any(_COMMENT.match(comment) for comment in _header_comments(source, getattr(written, "__name__", "")))
+    return has_agg(source, getattr(written, "__name__", ""))
+
+
+def has_agg(source: str, name: str) -> bool:
+    """Whether the comment ``#agg`` stands on the def line of a function in a text that holds it."""
+    return any(_COMMENT.match(comment) for comment in _header_comments(source, name))
 
 
 def written_function(function: Callable[..., Any]) -> Any:

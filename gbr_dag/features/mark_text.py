@@ -9,7 +9,7 @@ from typing import Any, Optional
 from gbr_dag.errors import InputError
 from gbr_dag.features.constant_values import NoPlainValueError, value_of
 from gbr_dag.features.feature import Feature, made_feature
-from gbr_dag.features.levels import attribute, decorators_of, has_comment, mark_of, per_group, per_row, row
+from gbr_dag.features.levels import attribute, decorators_of, per_group, per_row, row
 
 _LONGEST_LINE = 88
 _WORDS = {id(each): f"@{each.__name__}" for each in (attribute, row, per_group, per_row)}
@@ -31,18 +31,22 @@ def mark_decorators(node: ast.FunctionDef, namespace: Mapping[str, Any]) -> list
     return found
 
 
-def new_marks(feature: Feature, node: ast.FunctionDef, words: Sequence[str]) -> Optional[list[str]]:
-    """Decorators to write above a def in place of its marks; None where these say already how it was registered."""
-    if tuple(reversed(words)) == decorators_of(feature.function):
-        mark = mark_of(feature.function)
+def new_marks(feature: Feature, node: ast.FunctionDef, words: Sequence[str], commented: bool) -> Optional[list[str]]:
+    """Decorators to write above a def in place of its marks; None where these say already how it was registered.
+
+    ``commented`` tells whether its text has ``#agg``.
+    """
+    mark = decorators_of(feature.function)
+    level = "group" if commented or mark.way == "per_group" else "row"
+    if tuple(reversed(words)) == mark.words and (mark.level or level) == feature.level:
         try:
-            if made_feature(mark.name or node.name, feature.function) == feature:
+            if made_feature(mark.name or node.name, feature.function, feature.level) == feature:
                 return None
         except InputError:  # an old-style function, which is none without its names
             pass
     arguments = _arguments(feature, node)
     word = "attribute" if feature.level == "group" else "row"
-    level = "group" if has_comment(feature.function) or feature.way == "per_group" else "row"
+    level = "group" if commented or feature.way == "per_group" else "row"
     lines = [_decorator(word, arguments)] if arguments or level != feature.level else []
     if feature.way in {"per_group", "per_row"}:
         lines.append(f"@{feature.way}")

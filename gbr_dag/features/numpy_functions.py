@@ -11,12 +11,14 @@ from numbers import Real
 from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gbr_dag.errors import InputError
 from gbr_dag.features.column_reductions import has_missing
-from gbr_dag.features.column_values import ColumnValues
+from gbr_dag.features.column_values import ColumnValues, Kind
 from gbr_dag.features.elementwise import columns_among, elementwise, refuse_collections
+from gbr_dag.features.gaps import missing_where
 from gbr_dag.features.refusals import refuse
 
 _TABLES = frozenset({"digitize", "interp", "isin"})
@@ -44,7 +46,7 @@ def elementwise_function(function: Callable[..., Any], operands: Sequence[Any], 
     else:
         refuse_collections([*operands, *arguments.values()])
     if name in ("select", "where"):
-        operands = [_without_ungrouped(one) for one in operands]
+        return _chosen(function, operands, arguments)
     return elementwise(function, operands, arguments)
 
 
@@ -52,19 +54,36 @@ def _listed(part: Any) -> Sequence[Any]:
     return part if isinstance(part, (list, tuple)) else [part]
 
 
-def _without_ungrouped(condition: Any) -> Any:
-    """A condition as NumPy takes it: false, not missing, for rows that are in no group."""
-    if isinstance(condition, (list, tuple)):
-        return [_without_ungrouped(one) for one in condition]
-    if not isinstance(condition, ColumnValues) or condition.is_group_level:
-        return condition
-    values = condition.raw
+def _chosen(function: Callable[..., Any], operands: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
+    """``where`` or ``select``: missing where a group's condition is, or where a row is in no group."""
+    columns = columns_among([*operands, *arguments.values()])
+    like = next((one for one in columns if not one.is_group_level), columns[0])
+    conditions, unknown = [], np.zeros(0, dtype=bool)
+    for condition in _listed(operands[0]):
+        known, missing = _answered(condition, like)
+        conditions.append(known)
+        unknown = missing if len(unknown) == 0 else unknown | missing
+    whole = isinstance(operands[0], (list, tuple))
+    result = elementwise(function, [conditions if whole else conditions[0], *operands[1:]], arguments)
+    return result.made(missing_where(unknown, result.raw), result.kind) if unknown.any() else result
+
+
+def _answered(condition: Any, like: ColumnValues) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """A condition without missing answers, and where there were some; empty if nowhere."""
+    nowhere = np.zeros(0, dtype=bool)
+    if not isinstance(condition, ColumnValues):
+        return condition, nowhere
+    spread = condition.is_group_level and not like.is_group_level
+    values = condition.spread(like.rows) if spread else condition.raw
     if not isinstance(values, pd.arrays.BooleanArray):
-        return condition
+        return condition, nowhere
     missing = values.isna()
-    if (condition.rows.ids[missing] < 0).all():
-        return condition.made(values.to_numpy(dtype=bool, na_value=False), condition.kind)
-    return condition
+    if not (condition.is_group_level or (condition.rows.ids[missing] < 0).all()):
+        message = "a condition of np.where or np.select is missing in some rows; write .fillna(False) or .fillna(True)"
+        raise InputError(message)
+    kind: Kind = "series" if spread else condition.kind
+    plain = values.to_numpy(dtype=bool, na_value=False)
+    return like.made(plain, kind) if kind != "group" else condition.made(plain, kind), missing
 
 
 def _as_method(name: str) -> Callable[..., Any]:
@@ -98,7 +117,7 @@ def _percentile(column: Any, q: float) -> Any:
 
 
 def _share(q: Any) -> float:
-    if not isinstance(q, Real) or not 0.0 <= q <= 100.0:
+    if not isinstance(q, Real) or not 0.0 <= float(q) <= 100.0:
         message = f"q must be one number between 0 and 100, got {q!r}"
         raise InputError(message)
     return float(q) / 100.0

@@ -15,8 +15,7 @@ import pandas as pd
 from gbr_dag.features.gaps import missing_where, taken
 from gbr_dag.features.grouping import Rows
 from gbr_dag.kernels import grouped
-from gbr_dag.kernels.order_statistics import bin_medians
-from gbr_dag.kernels.read_only import read_only
+from gbr_dag.kernels.read_only import read_only, read_only_doubles
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -135,8 +134,7 @@ def median(values: Any, rows: Rows) -> Any:
     """Median, the mean of the two in the middle of an even number."""
     if not is_plain(values):
         return _by_pandas(values, rows, "median")
-    medians = np.empty(rows.n_groups)
-    bin_medians(read_only(values), *rows.by_group, 0, len(medians), medians)
+    medians = grouped.group_medians(read_only_doubles(values), *rows.by_group)
     return medians.astype(_float_type(values), copy=False)
 
 
@@ -144,7 +142,7 @@ def quantile(values: Any, rows: Rows, q: float = 0.5) -> Any:
     """Quantile by linear interpolation between the order statistics."""
     if not is_plain(values):
         return _by_pandas(values, rows, "quantile", q=q)
-    quantiles = grouped.group_quantiles(read_only(values), *rows.by_group, float(q))
+    quantiles = grouped.group_quantiles(read_only_doubles(values), *rows.by_group, float(q))
     return quantiles.astype(_float_type(values), copy=False)
 
 
@@ -152,7 +150,7 @@ def distinct(values: Any, rows: Rows, *, dropna: bool = True) -> Any:
     """Number of distinct values."""
     if not is_plain(values):
         return _by_pandas(values, rows, "nunique", dropna=dropna).astype(np.int64)
-    found = grouped.group_distinct(read_only(values), *rows.by_group)
+    found = grouped.group_distinct(_of_two_types(values), *rows.by_group)
     return found if dropna else found + any_missing(values, rows)
 
 
@@ -188,6 +186,13 @@ def _plain_answer(name: str, values: Any, rows: Rows) -> Any:
         return REDUCTIONS[name](truth, rows)
     answer = REDUCTIONS[name](values, rows)
     return missing_where(any_missing(values, rows) & (answer == (name == "all")), answer)
+
+
+def _of_two_types(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Doubles or 64-bit integers, distinct where the values are: a loop with a sort takes long to compile."""
+    if values.dtype.kind == "f":
+        return read_only_doubles(values)
+    return read_only(values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False))
 
 
 def _float_type(values: npt.NDArray[Any]) -> Any:

@@ -91,16 +91,19 @@ class SourceText:
         return [(statement.level, statement.module or "") for statement in statements]
 
     def definition(self, code: CodeType) -> Optional[ast.FunctionDef]:
-        """The def that a function was made by, None if the text does not have it any more."""
-        here = self._codes.get((code.co_name, code.co_firstlineno))
-        if here is None or not _same_code(here, code):
-            return None
+        """The def that a function was made by, None if the text does not have it any more.
+
+        It may have moved to other lines, as it does where the file was written anew.
+        """
+        found = {}
         for node in self._enclosing:
-            if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
-                continue
-            if first_line(node) == code.co_firstlineno:
-                return node
-        return None
+            if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+                here = self._codes.get((node.name, first_line(node)))
+                if here is not None and _same_code(here, code):
+                    found[first_line(node)] = node
+        if code.co_firstlineno in found:
+            return found[code.co_firstlineno]
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def class_definition(self, name: str) -> Optional[ast.ClassDef]:
         """The class statement at the top level that binds a name."""
@@ -116,8 +119,8 @@ class SourceText:
     def block(self, statement: ast.stmt) -> Block:
         """The statement with those on the same lines, the text that documents it and the comments above."""
         body = self.tree.body
-        if statement not in body:
-            return Block((statement,), self._with_comments(first_line(statement)), _last_line(statement))
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            return Block((statement,), self._with_comments(first_line(statement)), self._end(statement))
         start = stop = body.index(statement)
         while start > 0 and _last_line(body[start - 1]) >= first_line(body[start]):
             start -= 1
@@ -138,6 +141,16 @@ class SourceText:
         is_text = documents and isinstance(following.value.value, str)  # type: ignore[attr-defined]
         assigned = isinstance(statement, (ast.Assign, ast.AnnAssign))
         return assigned and is_text and first_line(following) == _last_line(statement) + 1
+
+    def _end(self, definition: Definition) -> int:
+        """Last line of a def or class, comments at the end of its body among it."""
+        last = _last_line(definition)
+        for number, line in enumerate(self.lines[last:], last + 1):
+            inner = line.lstrip()
+            if inner and (not inner.startswith("#") or len(line) - len(inner) <= definition.col_offset):
+                break
+            last = number if inner else last
+        return last
 
     def _with_comments(self, line: int) -> int:
         while line > 1:
