@@ -158,7 +158,10 @@ def test_verify_tells_by_its_exit_code(call, features, file):
 
 
 BAD = {
-    "unknown key": (("run", "--key", "zoen"), "column is missing in the frame: 'zoen' (a key of the model); did you mean 'zone'?"),
+    "unknown key": (
+        ("run", "--key", "zoen"),
+        "column is missing in the frame: 'zoen' (a key of the model); did you mean 'zone'?",
+    ),
     "unknown output": (("run", "--outputs", "n_odler"), "output 'n_odler' is unknown; did you mean 'n_older'?"),
     "suffix": (("run", "-o", "groups.xls"), "groups.xls: the suffix must be one of .parquet"),
     "row level": (

@@ -155,9 +155,16 @@ def _numbers(scope: _Scope, depth: int) -> tuple[str, str]:
         return f"grid({left} / {right})", "series" if "series" in (kind, other) else "array"
     if kind == "array":
         return f"np.round({left})", kind
-    return rng.choice([
-        "{}.fillna(0.5)", "{}.clip(-2.0, 8.0)", "{}.abs()", "{}.where({mask})", "{}.mask({mask}, 1.0)", "{}.round()",
-    ]).format(left, mask=_mask(scope, 0)), kind
+    return rng.choice(
+        [
+            "{}.fillna(0.5)",
+            "{}.clip(-2.0, 8.0)",
+            "{}.abs()",
+            "{}.where({mask})",
+            "{}.mask({mask}, 1.0)",
+            "{}.round()",
+        ]
+    ).format(left, mask=_mask(scope, 0)), kind
 
 
 def _mask(scope: _Scope, depth: int) -> str:
