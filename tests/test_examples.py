@@ -117,6 +117,30 @@ def test_calibration_map_at_other_places(calibration):
     assert (found["map_error"] > 0).all()
 
 
+def test_carriers_equal_pandas(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib.font_manager", reason="the example draws pictures")
+    monkeypatch.chdir(tmp_path)
+    left = runpy.run_path(str(ROOT / "examples" / "feature_model" / "run.py"))
+    capsys.readouterr()
+    assert (tmp_path / "carriers.png").read_bytes().startswith(b"\x89PNG")
+    flights = gbr_dag.load_flights().dropna(subset=["arr_delay", "dep_delay"])
+    route = [flights["origin"], flights["dest"]]
+    made_up = flights["dep_delay"] - flights["arr_delay"]
+    behind = made_up.groupby(route, observed=True).transform("median") - made_up
+    held_up = behind > 3 * 1.4826 * behind.abs().groupby(route, observed=True).transform("median")
+    of_route = held_up.astype(float).groupby(route, observed=True).transform("mean")
+    expected = (
+        pd.DataFrame({"share_held_up": held_up, "expected_share": of_route})
+        .groupby(flights["carrier"], observed=True)
+        .mean()
+    )
+    found = left["table"].set_index("carrier")
+    np.testing.assert_allclose(found[expected.columns], expected, rtol=1e-12)  # order of summation
+    n = flights.groupby("carrier", observed=True).size()
+    error = np.sqrt(expected["expected_share"] * (1 - expected["expected_share"]) / n)
+    np.testing.assert_allclose(found["share_error"], error, rtol=1e-12)
+
+
 def test_notebook_gives_the_outputs_that_it_shows(tmp_path, monkeypatch):
     pytest.importorskip("nbclient", reason="runs a notebook")
     pytest.importorskip("ipykernel", reason="runs a notebook")

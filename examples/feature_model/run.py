@@ -62,6 +62,8 @@ for origin, colour in zip(("EWR", "JFK", "LGA"), ("#dd8452", "#4c72b0", "#55a868
         of_origin["route_flights"], 100 * of_origin["route_share_held_up"], s=22, c=colour, alpha=0.8, label=origin
     )
 right.set_xscale("log")
+right.set_xticks([300, 1000, 3000, 10000], ["300", "1,000", "3,000", "10,000"])
+right.xaxis.set_minor_formatter("")
 right.set_xlabel("flights of the route")
 right.set_title("routes of 200 flights and more", loc="left", fontsize=10)
 right.set_ylabel("share of flights held up (%)")

@@ -227,7 +227,11 @@ def _extremes(values: Any, rows: Rows, which: str) -> Any:
     found = np.full(rows.n_groups, start, dtype=values.dtype)
     loop = grouped.group_minima if which == "min" else grouped.group_maxima
     loop(read_only(values), rows.ids, found)
-    return found if kind == "f" or rows.none_empty else missing_where(rows.sizes == 0, found)
+    if kind == "f" or rows.none_empty:
+        return found
+    empty = rows.sizes == 0
+    found[empty] = 0  # where the loop started from is beyond the digits of floats, and so would the type be
+    return missing_where(empty, found)
 
 
 def _present(values: Any, rows: Rows, edge: IntArray, search: Callable[..., IntArray]) -> Any:
