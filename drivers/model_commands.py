@@ -80,8 +80,8 @@ def run(
     from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
 
     with errors_on_one_line(debug):
-        for path in filter(None, (out, rows_out)):
-            check_suffix(path)
+        for named in filter(None, (out, rows_out)):
+            check_suffix(named)
         driver = _driver(features, key, name)
         paths = {"group": out, "row": rows_out}
         result = driver.execute(read_frame(file), _written(driver, split(outputs), paths))
