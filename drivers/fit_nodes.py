@@ -16,7 +16,7 @@ from gbr_dag.errors import DataWarning
 from gbr_dag.features.chain import SEPARATOR, LinkRun, Requirement, RowNodes
 from gbr_dag.features.grouping import Grouping, Groups
 from gbr_dag.features.levels import Level
-from gbr_dag.features.merging import ROWS, FrameRows, Made, column_values, made_node, spread_over
+from gbr_dag.features.merging import ROWS, FrameRows, Made, column_values, made_node, rows_of, spread_over
 from gbr_dag.features.model import Place
 from gbr_dag.graph import Driver
 from gbr_dag.graph.structure import graph_of
@@ -185,7 +185,7 @@ class FitLink:
 
 
 def _frame(values: dict[str, Any], base: str, columns: dict[str, str]) -> pd.DataFrame:
-    made: pd.DataFrame = values[base].frame({name: values[node] for name, node in columns.items()})
+    made: pd.DataFrame = rows_of(values[base]).frame({name: values[node] for name, node in columns.items()})
     return made
 
 
