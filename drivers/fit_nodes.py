@@ -90,15 +90,14 @@ class FitLink:
 
     def run(self, frame: pd.DataFrame, wanted: Sequence[str], spread: Sequence[str], *, keyed: bool) -> LinkRun:
         """Run the nodes on a frame."""
-        nodes = [
-            *self.nodes(Place(self.by, "", {}), RowNodes(ROWS, str)),
-            *(self._spread_node("", name) for name in spread),
-        ]
+        columns = {name: f"column {name}" for name in self._fit.columns_by_role()}  # the table may have such names, too
+        nodes = self.nodes(Place(self.by, "", columns), RowNodes(ROWS, str))
+        nodes += [self._spread_node("", name) for name in spread]
         graph = graph_of(node for node, _ in nodes)
         self._driver = Driver.of_graph(graph, {node.name: function for node, function in nodes}, progress=False)
         needs_table = keyed or any(name in self.outputs("group") for name in wanted)
         outputs = [*wanted, *([_TABLE] if needs_table else []), *(f"{name} per row" for name in spread)]
-        inputs = {name: column_values(frame[name]) for name in graph.inputs if name != ROWS}
+        inputs = {node: column_values(frame[name]) for name, node in columns.items()}
         values = self._driver.execute(outputs, {ROWS: FrameRows(frame.index, frame.attrs), **inputs})
         names = [name for name in wanted if name in self.outputs("row")]
         rows = pd.DataFrame({name: values[name] for name in names}, index=frame.index) if names else None

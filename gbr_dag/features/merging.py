@@ -79,11 +79,11 @@ def merged_graph(chain: Chain, grouper: Grouper) -> tuple[Graph, Mapping[str, Ca
     graphs = _Merging(chain, grouper)
     for place in range(len(chain.links)):
         graphs.add(place)
-    graph = graph_of(node for node, _ in graphs.made.values())
     for name in graphs.columns:
-        if name in graph.nodes:
+        if name in graphs.made:
             message = f"column {name!r} of the frame has the name of a node of the merged graph; rename the column"
             raise InputError(message)
+    graph = graph_of(node for node, _ in graphs.made.values())
     return graph, {name: function for name, (_, function) in graphs.made.items()}
 
 
