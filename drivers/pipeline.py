@@ -62,8 +62,8 @@ class ModelPipeline:
     >>> flights = gbr_dag.load_flights()
     >>> pipeline.execute(flights, ["carriers__worst"])["output"].round(1).head(2)
       carrier  worst
-    0      9E   55.0
-    1      AA   14.3
+    0      9E   22.1
+    1      AA   18.5
     >>> pipeline.merged(["carriers__worst"]).required_inputs()
     ['carrier', 'dest', 'arr_delay']
     """
