@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -184,10 +185,15 @@ def test_frames_of_other_libraries(kind, merged):
         assert gbr_dag.fit_metadata(found["line"]["groups"])["fitter"] == "ols"
 
 
-def test_nulls_are_no_nan_in_a_selection():
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([1, None, 2, 2, None, 1], "s != 2"), ([1.0, None, 2.0, 2.0, None, 1.0], "s != 2"), (list("a-bb-a"), "s != 'b'")],
+)
+def test_nulls_are_no_nan_in_a_selection(values, text):
     polars = pytest.importorskip("polars", reason="frames of polars")
-    frame = polars.DataFrame({"k": [1] * 6, "y": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "s": [1, None, 2, 2, None, 1]})
-    fit = gbr_dag.GroupFit("f", by="k", targets="y", selection="s != 2")
+    values = [None if value == "-" else value for value in values]
+    frame = polars.DataFrame({"k": [1] * 6, "y": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "s": values})
+    fit = gbr_dag.GroupFit("f", by="k", targets="y", selection=text)
     pipeline = gbr_dag.ModelPipeline([fit])
     results = pipeline.execute(frame, ["f__n_rows"])
     assert results["output"]["n_rows"].to_list() == [2]  # of pandas, where NaN differs from 2, it would be 4
@@ -211,6 +217,29 @@ def test_columns_of_the_rows_are_those_of_predictions_that_hold_something(argume
     assert list(results["rows"]) == columns
     assert results["rows"].notna().any().all()
     assert list(results["groups"]) == ["sector", *fit.outputs("group")]
+
+
+@BOTH
+def test_nulls_of_times_are_no_values_in_a_selection(merged):
+    polars = pytest.importorskip("polars", reason="frames of polars")
+    day = [dt.datetime(2020, 1, 1), None, dt.datetime(2020, 1, 2), None]
+    frame = polars.DataFrame({"k": [1] * 4, "y": [1.0, 2.0, 3.0, 4.0], "s": day, "t": day[:1] * 4})
+    pipeline = gbr_dag.ModelPipeline([gbr_dag.GroupFit("f", by="k", targets="y", selection="s != t")])
+    found = executed(pipeline, frame, ["f__n_rows"], merged=merged)["output"]
+    assert found["n_rows"].to_list() == [1]
+    # NaT of pandas differs from every time
+    of_pandas = executed(pipeline, frame.to_pandas(), ["f__n_rows"], merged=merged)["output"]
+    assert list(of_pandas["n_rows"]) == [3]
+
+
+@BOTH
+def test_pulls_take_the_weights(merged):
+    rows = made_rows().assign(w=np.linspace(1.0, 9.0, 600))
+    given = {**LINE, "weights": "w"}
+    results = executed(gbr_dag.ModelPipeline([gbr_dag.GroupFit("f", **given)]), rows, ["f__y_pull"], merged=merged)
+    table = gbr_dag.fit_groups(rows, **given, diagnostics=("covariance", "rms"))
+    expected = gbr_dag.predictions(rows, table, **given)["y_pull"]
+    np.testing.assert_allclose(results["output"]["y_pull"], expected, rtol=1e-12)
 
 
 GLM = gbr_dag.GlmOptions(family="gaussian")

@@ -78,7 +78,7 @@ def above(n_older, most_older):
 
 
 def first_street(street):
-    return street.min()
+    return street.first()
 
 
 def towns(seq: Optional[int] = None) -> gbr_dag.ModelDriver:
@@ -488,3 +488,47 @@ def test_a_lazy_frame_is_collected_once():
     pipeline = gbr_dag.ModelPipeline([houses(), by_street()], on="rows")
     pipeline.execute(watched)
     assert len(collected) == 1
+
+
+@BOTH
+def test_keys_that_are_features_alone(merged):
+    rows = made_rows()
+    first, second = model("pp", ["town", "street"]), model("cp", "decade")
+    first.register_attribute("decade", lambda built: built.max() // 10)
+    second.register_attribute("n", lambda decade: decade.size())
+    found = executed(gbr_dag.ModelPipeline([first, second]), rows, ["cp__n"], merged=merged)["output"]
+    decades = rows.groupby(["town", "street"])["built"].max() // 10
+    np.testing.assert_array_equal(found["n"], decades.groupby(decades).size())
+
+
+@BOTH
+def test_keys_of_polars_keep_their_types_and_all_their_digits(merged):
+    polars = pytest.importorskip("polars", reason="frames of polars")
+    large = [2**60 + 1, 2**60 + 2, None, 2**60 + 2]
+    frame = polars.DataFrame({"a": large, "b": [1, 2, 3, 2], "v": [1.0, 2.0, 3.0, 4.0]})
+    kinds = polars.Enum(["x", "w"])
+    frame = frame.with_columns(
+        polars.col("b").cast(polars.Int16), kind=polars.Series(["w", "x", "x", "x"], dtype=kinds)
+    )
+    first, second = model("pp", ["a", "b", "kind"]), model("cp", ["kind", "a"])
+    first.register_attribute("mean", lambda v: v.mean())
+    second.register_attribute("top", lambda mean: mean.max())
+    results = executed(gbr_dag.ModelPipeline([first, second]), frame, None, merged=merged)
+    assert results["pp"]["groups"].schema == {
+        "a": polars.Int64,
+        "b": polars.Int16,
+        "kind": kinds,
+        "mean": polars.Float64,
+    }
+    assert results["cp"]["groups"].schema == {"kind": kinds, "a": polars.Int64, "top": polars.Float64}
+    assert results["cp"]["groups"].rows() == [("x", 2**60 + 2, 3.0), ("w", 2**60 + 1, 1.0)]
+
+
+def test_a_column_that_one_can_do_without_and_another_cannot_is_missing():
+    driver = model("cp", "town")
+    driver.register_attribute("a", lambda area=1.0: area)
+    driver.register_attribute("b", lambda area: area.sum())
+    pipeline = gbr_dag.ModelPipeline([driver])
+    with pytest.raises(MissingInputError, match=r"link 'cp': column 'area', needed by a .*, b"):
+        pipeline.validate(made_rows())
+    pipeline.validate(made_rows(), outputs=["cp__a"])
