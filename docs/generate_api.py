@@ -29,6 +29,15 @@ GROUPS = {
     "Options of the fitters": ("gbr_dag.options",),
     "Results": ("gbr_dag.drivers.metadata", "gbr_dag.tables", "gbr_dag.drivers.explanation"),
     "Drivers": ("gbr_dag.drivers.groupby", "gbr_dag.drivers.sliding_window", "gbr_dag.drivers.comparison"),
+    "Feature models": (
+        "gbr_dag.drivers.features",
+        "gbr_dag.features.registry",
+        "gbr_dag.features.columns",
+        "gbr_dag.features.verification",
+        "gbr_dag.drivers.pipeline",
+        "gbr_dag.drivers.merged_pipeline",
+        "gbr_dag.drivers.fit_links",
+    ),
     "Doors of existing scripts": (
         "gbr_dag.drivers.script_regressor",
         "gbr_dag.drivers.dfextensions",

@@ -3,20 +3,17 @@
 Annotations are evaluated here: typer on Python 3.9 does not see options in annotations that are strings.
 """
 
-import sys
-import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Optional, Union
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import gbr_dag
-from gbr_dag.errors import GbrDagError, InputError
+from gbr_dag.drivers import model_commands
+from gbr_dag.drivers.command_line import Debug, File, Picture, errors_on_one_line, split
+from gbr_dag.errors import InputError
 from gbr_dag.graph import Driver
 
 app = typer.Typer(
@@ -25,10 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(model_commands.app, name="model")
 
-File = Annotated[
-    Path, typer.Argument(help="Parquet, Feather or CSV file, told by its suffix.", exists=True, dir_okay=False)
-]
 By = Annotated[list[str], typer.Option("--by", help="Key columns, comma-separated or repeated.")]
 Target = Annotated[list[str], typer.Option("--target", help="Columns to be fitted, comma-separated or repeated.")]
 On = Annotated[
@@ -38,7 +33,7 @@ Weights = Annotated[Optional[str], typer.Option(help="Column of relative inverse
 Select = Annotated[Optional[str], typer.Option(help="Rows to take, as in '(month == 1) & (dep_delay < 60)'.")]
 Diagnostics = Annotated[str, typer.Option(help="Comma-separated; see the README for all of them.")]
 Medians = Annotated[Optional[list[str]], typer.Option(help="Columns whose median per group is wanted.")]
-MinEntries = Annotated[Optional[int], typer.Option(help="Rows that a fit needs. [default: its coefficients]")]
+MinEntries = Annotated[Optional[int], typer.Option(help="Rows that a fit needs. Default: its coefficients.")]
 Fitter = Annotated[str, typer.Option(help="ols, wls (insists on weights), huber, glm or rlm.")]
 Option = Annotated[
     Optional[list[str]],
@@ -48,8 +43,8 @@ Engine = Annotated[
     str,
     typer.Option(help="numba (compiled), numpy, reference (slow, obvious), loky (processes) or statsmodels."),
 ]
-Jobs = Annotated[Optional[int], typer.Option(help="Processes of the engine loky.  [default: all cores]")]
-Threads = Annotated[Optional[int], typer.Option(help="Most threads of the engine numba.  [default: all cores]")]
+Jobs = Annotated[Optional[int], typer.Option(help="Processes of the engine loky. Default: all cores.")]
+Threads = Annotated[Optional[int], typer.Option(help="Most threads of the engine numba. Default: all cores.")]
 Output = Annotated[
     Optional[list[str]], typer.Option("--output", help="Outputs asked for, comma-separated or repeated.")
 ]
@@ -78,7 +73,6 @@ Bin = Annotated[
     ),
 ]
 Statistics = Annotated[str, typer.Option(help="Of the targets, comma-separated: mean, q05, ...; '' for none.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def main() -> None:
@@ -103,7 +97,7 @@ def demo(
     """Fit 336,776 real flights, per carrier, origin and month and in sliding windows, and draw what comes out."""
     from gbr_dag.drivers.demo import run_demo
 
-    with _errors_on_one_line(debug):
+    with errors_on_one_line(debug):
         run_demo(out, Console())
 
 
@@ -132,7 +126,7 @@ def fit(
     from gbr_dag.drivers.groupby import GroupByDriver
     from gbr_dag.drivers.summary import summary
 
-    with _errors_on_one_line(debug):
+    with errors_on_one_line(debug):
         driver = GroupByDriver(engine=engine, fitter=fitter)
         check_suffix(out)
         inputs = _inputs(by, target, on, weights, select, diagnostics, medians, min_entries)
@@ -177,7 +171,7 @@ def window(
     from gbr_dag.drivers.summary import summary
     from gbr_dag.drivers.window_options import window_arguments
 
-    with _errors_on_one_line(debug):
+    with errors_on_one_line(debug):
         driver = SlidingWindowDriver(engine=engine, fitter=fitter)
         if out is not None:
             check_suffix(out)
@@ -187,8 +181,8 @@ def window(
         inputs = _inputs(by, target, on, weights, select, diagnostics)
         del inputs["medians"]
         options = ([] if texts is None else texts for texts in (boundary, kernel, kernel_width, bins))
-        inputs.update(window_arguments(inputs["by"], window, *options), within=_split(within))
-        inputs.update(statistics=_split([statistics]), min_entries=min_entries, threads=threads)
+        inputs.update(window_arguments(inputs["by"], window, *options), within=split(within))
+        inputs.update(statistics=split([statistics]), min_entries=min_entries, threads=threads)
         inputs.update(fitter_options=options_of_text(fitter, option or ()), frame=read_frame(file))
         if out is None or only_plan:
             typer.echo(str(driver.plan(["fit_table"], inputs)))
@@ -217,15 +211,15 @@ def plan(
     from gbr_dag.drivers.files import read_frame
     from gbr_dag.drivers.groupby import GroupByDriver
 
-    with _errors_on_one_line(debug):
+    with errors_on_one_line(debug):
         driver = GroupByDriver(engine=engine, fitter=fitter)
         inputs = _inputs(by, target, on, weights, select, diagnostics)
-        typer.echo(str(driver.plan(_split(output) or ["fit_table"], {"frame": read_frame(file), **inputs})))
+        typer.echo(str(driver.plan(split(output) or ["fit_table"], {"frame": read_frame(file), **inputs})))
 
 
 @app.command()
 def draw(
-    out: Annotated[Optional[Path], typer.Option("--out", "-o", help=".svg, .png, .dot or .mmd; text without.")] = None,
+    out: Picture = None,
     output: Output = None,
     fitter: Fitter = "ols",
     engine: Engine = "numba",
@@ -233,15 +227,15 @@ def draw(
     debug: Debug = False,
 ) -> None:
     """Draw the graph behind the outputs asked for (default: the fit table)."""
-    with _errors_on_one_line(debug):
-        text = _driver(engine, fitter, windows=windows).draw(_split(output) or ["fit_table"], out)
+    with errors_on_one_line(debug):
+        text = _driver(engine, fitter, windows=windows).draw(split(output) or ["fit_table"], out)
         typer.echo(text if out is None else f"wrote {out}")
 
 
 @app.command()
 def outputs(engine: Engine = "numba", fitter: Fitter = "ols", windows: Windows = False, debug: Debug = False) -> None:
     """List everything that can be asked for by name."""
-    with _errors_on_one_line(debug):
+    with errors_on_one_line(debug):
         listed = _driver(engine, fitter, windows=windows).list_outputs()
         table = Table("output", "stage", "what it is", box=None, header_style="bold")
         for row in listed.itertuples():
@@ -269,38 +263,12 @@ def _inputs(
 ) -> dict[str, Any]:
     """Arguments of ``fit_groups`` from the options."""
     return {
-        "by": _split(by),
-        "targets": _split(target),
-        "predictors": _split(on),
+        "by": split(by),
+        "targets": split(target),
+        "predictors": split(on),
         "weights": weights,
         "selection": select,
-        "diagnostics": _split([diagnostics]),
-        "medians": _split(medians),
+        "diagnostics": split([diagnostics]),
+        "medians": split(medians),
         "min_entries": min_entries,
     }
-
-
-def _split(names: Optional[list[str]]) -> list[str]:
-    return [name.strip() for text in names or () for name in text.split(",") if name.strip()]
-
-
-@contextmanager
-def _errors_on_one_line(debug: bool) -> Iterator[None]:
-    """Exit 2 for what the user can mend in the call, 1 for what failed; the traceback only when asked for.
-
-    Warnings take one line too.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
-            yield
-    except (GbrDagError, OSError, MemoryError) as error:
-        if debug:
-            traceback.print_exc()
-        text = " ".join(str(error).split()) or type(error).__name__
-        typer.echo(f"gbr-dag: {text}", err=True)
-        sys.exit(2 if isinstance(error, ValueError) else 1)
-
-
-def _show_warning(message: Union[Warning, str], *_: Any) -> None:
-    typer.echo(f"gbr-dag: warning: {' '.join(str(message).split())}", err=True)

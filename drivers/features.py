@@ -6,26 +6,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers.feature_groups import grouping_of
-from gbr_dag.errors import DuplicateNameError, InputError, MissingInputError
-from gbr_dag.features.columns import GroupedColumn, of_rows
+from gbr_dag.drivers.feature_files import FeatureFiles
+from gbr_dag.drivers.model_config import checked_config, checked_switch
+from gbr_dag.drivers.model_frames import result_frames, taken_columns, taken_frame
+from gbr_dag.errors import DuplicateNameError, InputError
+from gbr_dag.features.columns import GroupedColumn
 from gbr_dag.features.feature import Feature, made_feature
+from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.levels import Level, Names
 from gbr_dag.features.model import model_graph
 from gbr_dag.features.registry import FeatureRegistry
-from gbr_dag.frames import column_names, in_kind_of, library_of, rename_way_out, working_frame
+from gbr_dag.features.verification import Verification, check_request, verified
 from gbr_dag.graph import Driver, Plan
-from gbr_dag.graph.checks import suggestion, unknown
+from gbr_dag.graph.checks import distinct_names
 from gbr_dag.graph.execution import Progress, checked_progress
 
-_CONFIG = ("client_name", "group_by", "model_name", "seq")
 
-
-class ModelDriver:
+class ModelDriver(FeatureFiles):
     """A model of features: functions of rows (filters) and of groups (attributes) in one graph.
 
     A function is written as if for one group: its argument names are columns or other features, its name is what it
@@ -73,9 +73,9 @@ class ModelDriver:
     """
 
     def __init__(self, config: Mapping[str, Any], *, legacy_mode: bool = False, progress: Progress = None) -> None:
-        self._config = _checked_config(config)
+        self._config = checked_config(config)
         self._by: tuple[str, ...] = self._config["group_by"]
-        self._legacy = legacy_mode
+        self._legacy = checked_switch("legacy_mode", legacy_mode)
         self._progress = checked_progress(progress)
         self._features = FeatureRegistry()
         self._driver: Optional[Driver] = None
@@ -151,7 +151,23 @@ class ModelDriver:
         tags: Sequence[str] = (),
         legacy_mode: Optional[bool] = None,
     ) -> ModelDriver:
-        """Add a function of group level: one value per group; see :meth:`register_filter`."""
+        """Add a function of group level: one value per group.
+
+        Parameters
+        ----------
+        name, function, inputs, outputs, tags, legacy_mode
+            As for :meth:`register_filter`.
+
+        Returns
+        -------
+        ModelDriver
+            Itself.
+
+        Raises
+        ------
+        InputError, DuplicateNameError
+            As :meth:`register_filter`.
+        """
         return self._register(name, function, "group", inputs, outputs, tags, legacy_mode)
 
     def _register(
@@ -164,17 +180,20 @@ class ModelDriver:
         tags: Sequence[str],
         legacy_mode: Optional[bool],
     ) -> ModelDriver:
-        legacy = self._legacy if legacy_mode is None else legacy_mode
+        asked = checked_switch(f"legacy_mode of feature {name!r}", legacy_mode, none=True)
+        legacy = bool(self._legacy if asked is None else asked)
         feature = made_feature(name, function, level, inputs=inputs, outputs=outputs, tags=tags, legacy=legacy)
         self._add(feature)
         return self
 
-    def _add(self, feature: Feature) -> None:
-        for output in feature.outputs:
-            if output in self._by:
-                message = f"{feature.label} yields {output!r}, which is a key column; give it another name"
-                raise DuplicateNameError(message)
-        self._features.add(feature)
+    def _add(self, *features: Feature) -> None:
+        """Add features, all of them or none."""
+        for feature in features:
+            for output in feature.outputs:
+                if output in self._by:
+                    message = f"{feature.label} yields {output!r}, which is a key column; give it another name"
+                    raise DuplicateNameError(message)
+        self._features.extend(features)
         self._driver = None
 
     def execute(self, frame: Any, outputs: Optional[Iterable[str]] = None) -> dict[str, Any]:
@@ -209,25 +228,83 @@ class ModelDriver:
         columns, grouping = self._columns(frame, names)
         with announced_compilation(self._progress):
             values: dict[str, GroupedColumn] = self._built().execute(names, columns)
-        of_level: dict[str, dict[str, Any]] = {"row": {}, "group": {}}
-        for name, column in values.items():
-            of_level["group" if column.is_group_level else "row"][name] = column.raw
-        groups = rows = None
-        if of_level["row"]:
-            table = pd.DataFrame(of_level["row"], index=grouping.index, copy=False)
-            rows = in_kind_of(frame, table)
-        if of_level["group"]:
-            keys = grouping.groups.keys
-            groups = in_kind_of(frame, keys.assign(**of_level["group"]), keys=self._by)
+        rows, groups = result_frames(frame, values, columns.values(), grouping)
         return {"rows": rows, "groups": groups, "output": groups}
 
+    def verify(
+        self,
+        frame: Any,
+        sample: int = 50,
+        outputs: Optional[Iterable[str]] = None,
+        *,
+        seed: int = 0,
+        tolerance: float = 1e-9,
+    ) -> Verification:
+        """Run the model, and literally group by group for a sample of the groups, and compare.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
+            As for :meth:`execute`.
+        sample : int, default 50
+            Groups to compare: the largest, the smallest, one with a missing value if there is one, the others by
+            chance; all if there are fewer.
+        outputs : sequence of str, optional
+            Features; they and all that they need are compared. Default all.
+        seed : int, default 0
+            Of the choice of groups.
+        tolerance : float, default 1e-9
+            Relative difference of floats that is none.
+
+        Returns
+        -------
+        Verification
+            ``.equal``, ``.differences``; ``print`` it to read which feature differs first, and where. Costs a run, and
+            a call per feature and group of the sample.
+
+        Raises
+        ------
+        InputError
+            If ``sample``, ``seed`` or ``tolerance`` break their rule, and as :meth:`execute`.
+        """
+        check_request(sample, seed, tolerance)
+        plan = self._built().plan(self._names(outputs))
+        running = [self._features.yielding(name) for name in plan.nodes if name in self._features.outputs()]
+        features = list(dict.fromkeys(running))
+        names = [name for feature in features for name in feature.outputs]
+        working = taken_frame(frame, plan, self._features, self._by)
+        result = self.execute(working, names)
+        return verified(features, working, self._by, result, sample=sample, seed=seed, tolerance=tolerance)
+
     def required_inputs(self, outputs: Optional[Iterable[str]] = None) -> list[str]:
-        """Columns that a choice of outputs needs: the keys, then the others in the order in which they are taken."""
+        """Columns that a choice of outputs needs: the keys, then the others in the order in which they are taken.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; default all.
+
+        Returns
+        -------
+        list of str
+        """
         plan = self._built().plan(self._names(outputs))
         return list(dict.fromkeys((*self._by, *plan.missing)))
 
     def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
-        """Say what :meth:`execute` would run: the nodes in order, why, and what is missing; see :class:`Plan`."""
+        """Say what :meth:`execute` would run: the nodes in order, why, and what is missing.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; default all.
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table, optional
+            As for :meth:`execute`; its columns are looked for, and their sizes told.
+
+        Returns
+        -------
+        Plan
+        """
         names = self._names(outputs)
         if frame is None:
             return self._built().plan(names)
@@ -235,19 +312,57 @@ class ModelDriver:
         return self._built().plan(names, columns)
 
     def why(self, name: str, outputs: Optional[Iterable[str]] = None) -> str:
-        """Say why a feature runs; see :meth:`gbr_dag.Driver.why`."""
+        """Say why a feature runs.
+
+        Parameters
+        ----------
+        name : str
+            Of a node of the plan.
+        outputs : sequence of str, optional
+            Features; default all.
+
+        Returns
+        -------
+        str
+            See :meth:`gbr_dag.Driver.why`.
+        """
         return self._built().why(name, outputs)
 
     def report(self) -> pd.DataFrame:
-        """Give the steps of the last run with their seconds; see :meth:`gbr_dag.Driver.report`."""
+        """Give the steps of the last run with their seconds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            See :meth:`gbr_dag.Driver.report`.
+        """
         return self._built().report()
 
     def list_outputs(self) -> pd.DataFrame:
-        """List the features; see :meth:`FeatureRegistry.to_frame`."""
+        """List the features.
+
+        Returns
+        -------
+        pandas.DataFrame (n_features,)
+            See :meth:`gbr_dag.FeatureRegistry.to_frame`.
+        """
         return self._features.to_frame()
 
     def draw(self, outputs: Optional[Iterable[str]] = None, path: Optional[Union[str, Path]] = None) -> str:
-        """Draw the graph, or the part of it that some outputs need; see :meth:`gbr_dag.Driver.draw`."""
+        """Draw the graph, or the part of it that some outputs need.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            Features; without it the whole graph is drawn.
+        path : str or Path, optional
+            ``.svg``, ``.png``, ``.dot`` or ``.mmd`` file to write.
+
+        Returns
+        -------
+        str
+            The path, or the mermaid text; see :meth:`gbr_dag.Driver.draw`.
+        """
         return self._built().draw(None if outputs is None else self._names(outputs), path)
 
     def __repr__(self) -> str:
@@ -265,82 +380,15 @@ class ModelDriver:
         if isinstance(outputs, str):
             message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
             raise InputError(message)
-        names = self._features.outputs() if outputs is None else tuple(dict.fromkeys(outputs))
-        if not names:
+        if outputs is None and not len(self._features):
             message = f"model {self.name!r} has no features yet; add them with register_filter or register_attribute"
             raise InputError(message)
+        names = self._features.outputs() if outputs is None else distinct_names(outputs)
         for name in names:
             self._features.yielding(name)
         return names
 
-    def _columns(self, frame: Any, names: Sequence[str]) -> tuple[dict[str, GroupedColumn], Any]:
+    def _columns(self, frame: Any, names: Sequence[str]) -> tuple[dict[str, GroupedColumn], Grouping]:
         """Columns of the frame that the outputs need, and the groups."""
-        library, known = library_of(frame), column_names(frame)
         plan = self._built().plan(names)
-        graph = plan.graph
-        running = {name for name in plan.nodes if name in self._features.outputs()}
-        for name in plan.nodes:
-            if name in running and name in known:
-                message = (
-                    f"{self._features.yielding(name).label} has the name of a column of the frame; rename one of the"
-                    " two, or drop the column"
-                )
-                raise DuplicateNameError(message)
-        wanted = list(dict.fromkeys((*self._by, *plan.missing)))
-        self._check_present(wanted, known, plan)
-        optional = [
-            name
-            for name, takers in graph.inputs.items()
-            if name in known and name not in wanted and any(taker.node in plan.nodes for taker in takers)
-        ]
-        wanted += optional
-        repeated = [name for name in wanted if list(known).count(name) > 1]
-        if repeated:
-            message = f"frame has several columns {repeated[0]!r}; {rename_way_out(library)}"
-            raise InputError(message)
-        working = working_frame(frame, wanted, keys=self._by)
-        if library == "pandas":
-            working = working[wanted]
-        grouping = grouping_of(working, self._by)
-        columns = {name: of_rows(_values(working[name]), grouping) for name in wanted}
-        taken = {name: column for name, column in columns.items() if name in graph.inputs}
-        return taken, grouping
-
-    def _check_present(self, wanted: Sequence[str], known: Sequence[Any], plan: Plan) -> None:
-        parts = []
-        for name in wanted:
-            if name in known:
-                continue
-            if name in self._by:
-                user = "a key"
-            else:
-                takers = [taker.node for taker in plan.graph.inputs[name] if taker.node in plan.nodes]
-                user = f"taken by {', '.join(takers)}"
-            near = suggestion(name, [*map(str, known), *self._features.outputs()])
-            parts.append(f"{name!r} ({user}){near}")
-        if parts:
-            kind = "column is" if len(parts) == 1 else "columns are"
-            message = f"{kind} missing in the frame: {'; '.join(parts)}"
-            raise MissingInputError(message)
-
-
-def _values(column: pd.Series) -> Any:
-    return column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "mM" else column.array
-
-
-def _checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(config, Mapping):
-        message = f"config must be a dict with model_name and group_by, got {config!r}"
-        raise InputError(message)
-    for key in config:
-        if key not in _CONFIG:
-            raise InputError(unknown("config key", key, _CONFIG, f"keys: {', '.join(_CONFIG)}"))
-    for key in ("model_name", "group_by"):
-        if not config.get(key):
-            message = (
-                f"config must have {key!r}, as in {{'model_name': 'ages', 'group_by': 'zone'}}; got {dict(config)!r}"
-            )
-            raise InputError(message)
-    by = config["group_by"]
-    keys = (by,) if isinstance(by, str) else tuple(by)
-    return {"client_name": None, "seq": None, **config, "group_by": keys}
+        return taken_columns(taken_frame(frame, plan, self._features, self._by), plan, self._by)

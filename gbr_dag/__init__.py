@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from gbr_dag.features.columns import GroupedColumn
     from gbr_dag.features.registry import FeatureRegistry
+    from gbr_dag.features.verification import Verification
     from gbr_dag.graph import Driver, Plan
     from gbr_dag.options import CutOptions, GlmOptions, HuberOptions, RlmOptions
     from gbr_dag.tables import FitStatus, explain_status
@@ -82,6 +83,7 @@ __all__ = [
     "RlmOptions",
     "SlidingWindowDriver",
     "UnknownNameError",
+    "Verification",
     "WindowFit",
     "WorkerError",
     "__version__",
@@ -132,6 +134,7 @@ _MODULE_OF = {
     "RlmOptions": "gbr_dag.options",
     "SlidingWindowDriver": "gbr_dag.drivers.sliding_window",
     "UnknownNameError": "gbr_dag.errors",
+    "Verification": "gbr_dag.features.verification",
     "WindowFit": "gbr_dag.drivers.fit_links",
     "WorkerError": "gbr_dag.errors",
     "explain": "gbr_dag.drivers.explanation",

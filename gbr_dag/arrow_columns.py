@@ -46,6 +46,11 @@ def check_key(name: str, kind: pa.DataType, text: str) -> None:
         raise InputError(message)
 
 
+def is_floating(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds floats, for which NaN can stand where a null was."""
+    return bool(types.is_floating(column.type))
+
+
 def working_values(column: pa.ChunkedArray, *, nullable: bool, by_text: bool = False, ordered: bool = False) -> Any:
     """Values of a column (n_rows,): an array of numpy over its memory where it has the type, else one of pandas.
 
@@ -72,22 +77,45 @@ def working_values(column: pa.ChunkedArray, *, nullable: bool, by_text: bool = F
     return pd.arrays.ArrowExtensionArray(column)
 
 
-def arrow_result(result: pd.DataFrame, keys: Mapping[str, Optional[pa.Field]]) -> pa.Table:
-    """A pandas frame of numbers and keys as a table of Arrow.
+def arrow_result(result: pd.DataFrame, keys: Mapping[str, Optional[pa.Field]], *, with_dates: bool = False) -> pa.Table:
+    """A pandas frame of results as a table of Arrow.
 
     Parameters
     ----------
     result : pandas.DataFrame
-        Its numbers keep their dtypes, and NaN stays NaN.
+        Its numbers keep their dtypes, and NaN stays NaN; what is missing otherwise (NA, NaT, None) is null.
     keys : mapping of str to pyarrow.Field or None
         Fields that key columns had; None for Arrow's own idea of their values, without dictionaries.
+    with_dates : bool
+        The frame that it was made from has dates: midnights to the second, as which they came, are dates again.
+
+    Raises
+    ------
+    InputError
+        If Arrow has no type for a column.
     """
     fields, columns = [], []
     for name in result.columns:
-        column = _key(result[name], keys[name]) if name in keys else pa.array(result[name].to_numpy())
+        column = _key(result[name], keys[name]) if name in keys else _result_values(result[name], with_dates)
         fields.append(keys.get(name) or pa.field(name, column.type))
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _result_values(column: pd.Series, with_dates: bool) -> Any:
+    """Values of a column that was computed."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc":
+        return pa.array(column.to_numpy())
+    try:
+        values = pa.array(column.array, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        message = f"column {column.name!r} of the result cannot be handed over to Arrow ({error}); make it one type"
+        raise InputError(message) from error
+    if with_dates and types.is_timestamp(values.type) and values.type.unit == "s" and values.type.tz is None:
+        days = pc.floor_temporal(values, unit="day")
+        if pc.all(pc.equal(values, days)).as_py() is not False:
+            return values.cast(pa.date32())
+    return values
 
 
 def _in_one_piece(column: pa.ChunkedArray) -> pa.Array:

@@ -70,7 +70,12 @@ def column_names(frame: Any, argument: str = "frame") -> Sequence[Any]:
 
 
 def working_frame(
-    frame: Any, names: Iterable[str], *, keys: Collection[str] = (), compared: Collection[str] = ()
+    frame: Any,
+    names: Iterable[str],
+    *,
+    keys: Collection[str] = (),
+    compared: Collection[str] = (),
+    exact: Collection[str] = (),
 ) -> pd.DataFrame:
     """Some columns of a frame as a pandas frame over the same memory where numpy has the type; pandas stays itself.
 
@@ -84,12 +89,14 @@ def working_frame(
         Those that are grouped by: integers with nulls stay integers, a type without an order is refused.
     compared : collection of str
         Those that stand in an expression: nulls stay apart from NaN.
+    exact : collection of str
+        Those whose integers and booleans stay what they are beside nulls; floats with nulls have NaN.
 
     Returns
     -------
     pandas.DataFrame (n_rows,)
         With a plain range index. Numbers in their own dtype, those with nulls as floats with NaN unless they are
-        keys or compared; text, dates, times and categories in the nearest dtype of pandas. polars sorts its
+        keys, compared or exact; text, dates, times and categories in the nearest dtype of pandas. polars sorts its
         Categorical by text, and so do these; Enum and Arrow dictionaries keep the order of their categories.
 
     Raises
@@ -112,7 +119,7 @@ def working_frame(
             arrow_columns.check_key(name, column.type, dtype_text(frame, name))
         columns[name] = arrow_columns.working_values(
             column,
-            nullable=name in keys or name in compared,
+            nullable=name in keys or name in compared or (name in exact and not arrow_columns.is_floating(column)),
             by_text=name in sorted_by_text,
             ordered=name in with_order,
         )
@@ -142,13 +149,19 @@ def in_kind_of(frame: Any, result: pd.DataFrame, *, keys: Collection[str] = ()) 
     frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table
         The caller's.
     result : pandas.DataFrame
-        Its columns are numbers, but for the keys. NaN stays NaN and does not become null.
+        NaN of floats stays NaN and does not become null; what is missing in other types does.
     keys : collection of str
         Columns of the result that get the type which they have in the frame.
 
     Returns
     -------
     pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        Dates, which pandas has not, are dates again where the frame has some.
+
+    Raises
+    ------
+    InputError
+        If a column cannot be handed over.
     """
     library = library_of(frame)
     if library == "pandas":
@@ -159,12 +172,15 @@ def in_kind_of(frame: Any, result: pd.DataFrame, *, keys: Collection[str] = ()) 
     keys = [name for name in keys if name in result]
     result.attrs = {}  # every column taken out of a frame copies these
     if library == "pyarrow":
-        return arrow_columns.arrow_result(result, {name: frame.schema.field(name) for name in keys})
+        with_dates = any(str(kind).startswith("date32") for kind in frame.schema.types)
+        fields = {name: frame.schema.field(name) for name in keys}
+        return arrow_columns.arrow_result(result, fields, with_dates=with_dates)
     import narwhals as nw
 
     polars = nw.get_native_namespace(nw.from_native(frame))
     schema = frame.collect_schema()
-    table = polars.from_arrow(arrow_columns.arrow_result(result, dict.fromkeys(keys)))
+    with_dates = "Date" in map(str, schema.values())
+    table = polars.from_arrow(arrow_columns.arrow_result(result, dict.fromkeys(keys), with_dates=with_dates))
     return table.with_columns(polars.col(name).cast(schema[name]) for name in keys)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -114,3 +115,53 @@ def test_calibration_map_at_other_places(calibration):
     intercept, slope = found["coefficients"].values[:, 0].T
     np.testing.assert_allclose(found["map_value"], intercept + 3.0 * slope, rtol=1e-12, atol=1e-15)
     assert (found["map_error"] > 0).all()
+
+
+def test_carriers_equal_pandas(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib.font_manager", reason="the example draws pictures")
+    monkeypatch.chdir(tmp_path)
+    left = runpy.run_path(str(ROOT / "examples" / "feature_model" / "run.py"))
+    capsys.readouterr()
+    assert (tmp_path / "carriers.png").read_bytes().startswith(b"\x89PNG")
+    flights = gbr_dag.load_flights().dropna(subset=["arr_delay", "dep_delay"])
+    route = [flights["origin"], flights["dest"]]
+    made_up = flights["dep_delay"] - flights["arr_delay"]
+    behind = made_up.groupby(route, observed=True).transform("median") - made_up
+    held_up = behind > 3 * 1.4826 * behind.abs().groupby(route, observed=True).transform("median")
+    of_route = held_up.astype(float).groupby(route, observed=True).transform("mean")
+    expected = (
+        pd.DataFrame({"share_held_up": held_up, "expected_share": of_route})
+        .groupby(flights["carrier"], observed=True)
+        .mean()
+    )
+    found = left["table"].set_index("carrier")
+    np.testing.assert_allclose(found[expected.columns], expected, rtol=1e-12)  # order of summation
+    n = flights.groupby("carrier", observed=True).size()
+    error = np.sqrt(expected["expected_share"] * (1 - expected["expected_share"]) / n)
+    np.testing.assert_allclose(found["share_error"], error, rtol=1e-12)
+
+
+def test_notebook_gives_the_outputs_that_it_shows(tmp_path, monkeypatch):
+    pytest.importorskip("nbclient", reason="runs a notebook")
+    pytest.importorskip("ipykernel", reason="runs a notebook")
+    pytest.importorskip("matplotlib.font_manager", reason="the notebook draws a picture")
+    folder = ROOT / "examples" / "feature_model"
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    executed = runpy.run_path(str(folder / "execute_notebook.py"))["executed"]
+    stored = json.loads((folder / "feature_model.ipynb").read_text(encoding="utf-8"))
+    assert shown(executed(tmp_path)) == shown(stored)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["graph.png", "routes_features.py"]
+
+
+def test_notebook_holds_neither_times_nor_paths():
+    text = (ROOT / "examples" / "feature_model" / "feature_model.ipynb").read_text(encoding="utf-8")
+    assert shown(json.loads(text))
+    assert not re.search(r"iopub|/home|/tmp|/root|/work|<ipython-input", text)
+
+
+def shown(notebook: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Kind of every output of a notebook with the words of its text, however many blanks are between them."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    kinds = [" ".join([output["output_type"], *sorted(output.get("data", {}))]) for output in outputs]
+    return [(kind, "".join(text).split()) for kind, text in zip(kinds, texts)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from gbr_dag.errors import InputError
-from gbr_dag.features.levels import Level, Names, Way, mark_of, place_of, settled
+from gbr_dag.features.levels import Level, Names, Way, mark_of, place_of, settled, written_function
 from gbr_dag.graph.checks import suggestion
 
 
@@ -75,7 +75,7 @@ class Feature:
     def source(self) -> str:
         """Its text, empty where that is not at hand."""
         try:
-            return inspect.getsource(inspect.unwrap(self.function))
+            return inspect.getsource(written_function(self.function))
         except (OSError, TypeError):
             return ""
 
@@ -119,9 +119,11 @@ def made_feature(
     if not callable(function):
         message = f"function of feature {name!r} must be a function, got {function!r}"
         raise InputError(message)
+    _check_gives_values(name, function)
     for argument, value in (("outputs", outputs), ("tags", tags), ("inputs", inputs or ())):
-        if isinstance(value, str):
-            message = f"{argument} of feature {name!r} must be a list of names, got the string {value!r}"
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            kind = "the string " if isinstance(value, str) else ""
+            message = f"{argument} of feature {name!r} must be a list of names, got {kind}{value!r}"
             raise InputError(message)
     mark = mark_of(function)
     settled_level, way = settled(function, level)
@@ -132,16 +134,41 @@ def made_feature(
         message = f"outputs of feature {name!r} must be distinct, got {', '.join(names)}"
         raise InputError(message)
     taken = mark.inputs if inputs is None else inputs
-    if legacy:
-        arguments, way = _frame_arguments(name, taken, outputs), "frame"
+    if legacy or way == "frame":
+        _check_called_once(name, function, way)
+        arguments, way = _frame_arguments(name, taken, tuple(outputs) or mark.outputs), "frame"
     else:
         arguments = _arguments(name, function, taken)
     return Feature(name, function, settled_level, way, arguments, names, (*mark.tags, *tags))
 
 
+def _check_gives_values(name: str, function: Callable[..., Any]) -> None:
+    """Refuse what gives no values when it is called: classes, coroutines, generators."""
+    written = written_function(function)
+    kind = ""
+    if inspect.isclass(written):
+        kind = "a class"
+    elif inspect.iscoroutinefunction(written) or inspect.isasyncgenfunction(written):
+        kind = "an async function"
+    elif inspect.isgeneratorfunction(written):
+        kind = "a generator (it has a yield)"
+    if kind:
+        message = f"feature {name!r} ({place_of(function)}) is {kind}; a feature is a function that returns its values"
+        raise InputError(message)
+
+
 def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
         message = f"{what} must be a text that is not empty, got {name!r}"
+        raise InputError(message)
+
+
+def _check_called_once(name: str, function: Callable[..., Any], way: Way) -> None:
+    if way not in {"grouped", "frame"}:
+        message = (
+            f"feature {name!r} ({place_of(function)}) is marked @{way} and has legacy_mode, which contradict each"
+            " other: a function that takes and returns a frame is called once; drop one of the two"
+        )
         raise InputError(message)
 
 
@@ -151,7 +178,9 @@ def _frame_arguments(name: str, inputs: Optional[Names], outputs: Sequence[str])
             f"feature {name!r} takes and returns a frame: it needs inputs=[...] and outputs=[...], lists of columns"
         )
         raise InputError(message)
-    return tuple(Argument(column, column, optional=False) for column in inputs)
+    for column in inputs:
+        _check_name(f"inputs of feature {name!r}: a name", column)
+    return tuple(Argument(column, column, optional=False) for column in dict.fromkeys(inputs))
 
 
 def _arguments(name: str, function: Callable[..., Any], inputs: Optional[Names]) -> tuple[Argument, ...]:
@@ -165,6 +194,8 @@ def _arguments(name: str, function: Callable[..., Any], inputs: Optional[Names])
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
             message = f"{where} takes {parameter}; a feature takes each thing it needs by its name"
             raise InputError(message)
+    for source in inputs.values() if isinstance(inputs, dict) else inputs or ():
+        _check_name(f"inputs of feature {name!r}: a name", source)
     sources = _sources(where, [parameter.name for parameter in parameters], inputs)
     optional = {parameter.name: parameter.default is not parameter.empty for parameter in parameters}
     return tuple(Argument(argument, source, optional[argument]) for argument, source in sources.items())

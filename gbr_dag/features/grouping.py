@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.kernels.counting_sort import counting_sort
+from gbr_dag.kernels.grouped import first_rows, group_sizes, last_rows
+from gbr_dag.kernels.read_only import read_only
+
 IntArray = npt.NDArray[np.int64]
 IdArray = npt.NDArray[np.signedinteger[Any]]
 
@@ -86,27 +90,52 @@ class Rows:
         right = np.arange(len(other)) if other.positions is None else other.positions
         return self._grouping is other._grouping and np.array_equal(left, right)
 
-    def kept(self, mask: npt.NDArray[np.bool_]) -> Rows:
-        """Those of the rows that a mask (n,) lets through."""
-        kept = np.flatnonzero(mask)
-        return Rows(self._grouping, kept if self.positions is None else self.positions[kept])
+    def kept(self, positions: IntArray) -> Rows:
+        """Those of the rows at some positions within them, ascending."""
+        return Rows(self._grouping, positions if self.positions is None else self.positions[positions])
 
     @cached_property
     def ids(self) -> IdArray:
         """Group of every row (n,), -1 where a key is missing."""
         ids = self._grouping.groups.ids
-        return ids if self.positions is None else ids[self.positions]
+        return read_only(ids if self.positions is None else ids[self.positions])
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups, those that have none of the rows among it."""
+        return self._grouping.groups.n_groups
+
+    @cached_property
+    def all_grouped(self) -> bool:
+        """Whether every row is in a group."""
+        return len(self.ids) == 0 or int(self.ids.min()) >= 0
 
     @cached_property
     def sizes(self) -> IntArray:
         """Rows of every group, int64 (n_groups,)."""
-        from gbr_dag.kernels.grouped import group_sizes
+        return group_sizes(self.ids, self.n_groups)
 
-        return group_sizes(self.ids, self._grouping.groups.n_groups)
+    @cached_property
+    def none_empty(self) -> bool:
+        """Whether every group has some of the rows."""
+        return bool((self.sizes > 0).all())
+
+    @cached_property
+    def first(self) -> IntArray:
+        """First row of every group, -1 where it has none, int64 (n_groups,)."""
+        return first_rows(self.ids, self.n_groups)
+
+    @cached_property
+    def last(self) -> IntArray:
+        """Last row of every group, -1 where it has none, int64 (n_groups,)."""
+        return last_rows(self.ids, self.n_groups)
 
     @cached_property
     def by_group(self) -> tuple[IdArray, IntArray]:
         """Rows (n,) sorted by group, in their order within one, and where each group begins (n_groups + 1,)."""
-        from gbr_dag.kernels.counting_sort import counting_sort
+        return counting_sort(self.ids, self.n_groups)
 
-        return counting_sort(self.ids, self._grouping.groups.n_groups)
+    @cached_property
+    def by_pandas(self) -> pd.Categorical:
+        """The groups as pandas takes them."""
+        return pd.Categorical.from_codes(self.ids, categories=pd.RangeIndex(self.n_groups))

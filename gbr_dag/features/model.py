@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gbr_dag.errors import InputError
+from gbr_dag.errors import CycleError, DuplicateNameError, InputError
 from gbr_dag.features.columns import GroupedColumn, of_groups, of_rows
 from gbr_dag.features.feature import Argument, Feature
 from gbr_dag.features.frames import called_on_frame
@@ -74,7 +74,7 @@ def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, C
     before whatever needs the groups: each is there once.
     """
     level_of = {output: feature.level for feature in features for output in feature.outputs}
-    graph_of(_plain_node(feature, output) for feature in features for output in feature.outputs)
+    _check_circles(features)
     found: list[tuple[Node, Callable[..., Any]]] = []
     spread: dict[str, None] = {}
     for feature in features:
@@ -84,7 +84,37 @@ def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, C
     if any(feature.level == "group" or feature.way == "per_group" for feature in features) or spread:
         found.append(_grouping_node(place))
     found += [_spread_node(name, place) for name in spread]
+    _check_steps(features, place, level_of, {node.name for node, _ in found})
     return found
+
+
+def _check_steps(
+    features: Sequence[Feature], place: Place, level_of: Mapping[str, str], nodes: Collection[str]
+) -> None:
+    """Refuse columns whose name a step between features has: the one would be taken for the other."""
+    for feature in features:
+        for source in feature.inputs:
+            if source in nodes and source not in level_of and source not in place.columns:
+                message = (
+                    f"{feature.label} takes column {source!r}, whose name a step of the model has; rename the column"
+                )
+                raise DuplicateNameError(message)
+
+
+def _check_circles(features: Sequence[Feature]) -> None:
+    """Refuse features that need each other in a circle, in the user's own words: levels and calls left out."""
+    try:
+        graph_of(_plain_node(feature, output) for feature in features for output in feature.outputs)
+    except CycleError as error:
+        own = [repr(output) for feature in features for output in feature.outputs if output in feature.inputs]
+        hint = ""
+        if own:
+            hint = (
+                f"; {', '.join(own)} would take what it yields itself: a feature may not have the name of a column that"
+                " it takes, so rename it, or tell with inputs=[...] what its argument takes"
+            )
+        message = f"{error}{hint}"
+        raise CycleError(message) from None
 
 
 def _plain_node(feature: Feature, output: str) -> Node:
@@ -104,8 +134,10 @@ class _Builder:
         """One node, or one for the call and one an output."""
         feature, place = self._feature, self._place
         sources = {argument.name: self._source(argument) for argument in feature.arguments}
-        optional = {argument.name: argument.optional for argument in feature.arguments}
-        needs = {source: Need(source, Any, optional[name]) for name, source in sources.items()}
+        if feature.way == "frame":  # such functions group by themselves
+            sources = {**{key: place.column(key) for key in place.by}, **sources}
+        required = {sources[argument.name] for argument in feature.arguments if not argument.optional}
+        needs = {source: Need(source, Any, source not in required) for source in sources.values()}
         if feature.level == "group" or feature.way == "per_group":
             needs[place.grouping] = Need(place.grouping, Any, optional=False)
         elif all(need.optional for need in needs.values()):  # the rows are known from a column
@@ -132,7 +164,7 @@ class _Builder:
         level = self._level_of.get(argument.source)
         if level is None:
             return self._place.column(argument.source)
-        if self._feature.level == "row" and level == "group":
+        if (self._feature.level == "row" or self._feature.way == "frame") and level == "group":
             self.spread.append(argument.source)
             return _spread_name(argument.source, self._place)
         return f"{self._place.prefix}{argument.source}"
@@ -174,6 +206,9 @@ def _grouping_of(values: Iterable[Any]) -> Grouping:
 def _checked(feature: Feature, value: Any, grouping: Grouping) -> GroupedColumn:
     """What a function gave, as one value per row or group."""
     if isinstance(value, GroupedColumn):
+        if value.grouping is not grouping:
+            message = f"{feature.label} gave a column of another run; return what is computed from its arguments"
+            raise InputError(message)
         if value.is_group_level != (feature.level == "group"):
             raise InputError(_wrong_level(feature))
         if not value.is_group_level and not value.rows.same(grouping.every_row):
@@ -182,14 +217,35 @@ def _checked(feature: Feature, value: Any, grouping: Grouping) -> GroupedColumn:
                 " row one, as by .where(mask)"
             )
             raise InputError(message)
-        return value
+        return _as_feature(value)
     if value is None or not pd.api.types.is_scalar(value):
-        got = "None" if value is None else f"a {type(value).__name__}"
-        message = f"{feature.label} gave {got}; return what is computed from its arguments"
-        raise InputError(message)
+        raise InputError(_wrong_kind(feature, value))
     if feature.level == "group":
         return of_groups(_repeated(value, grouping.groups.n_groups), grouping)
     return of_rows(_repeated(value, grouping.n_rows), grouping)
+
+
+def _as_feature(column: GroupedColumn) -> GroupedColumn:
+    """A column as others take it: of rows it is a Series, whatever it was to the function that gave it."""
+    values = column.raw
+    is_array = isinstance(values, np.ndarray)
+    if is_array and values.dtype.kind in "USmM":  # texts of NumPy have no missing ones, and a length
+        series = pd.Series(values, copy=False)
+        values = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind == "O" else series.array
+    if values is column.raw and column.kind != "array":
+        return column
+    return (of_groups if column.is_group_level else of_rows)(values, column.grouping)
+
+
+def _wrong_kind(feature: Feature, value: Any) -> str:
+    if value is None:
+        return f"{feature.label} gave None; is a return missing?"
+    if isinstance(value, (np.ndarray, pd.Series, pd.Index, list, tuple)):
+        return (
+            f"{feature.label} gave {len(value)} values of type {type(value).__name__}, whose rows nobody can tell;"
+            " return what is computed from its arguments, and take values from elsewhere as a column"
+        )
+    return f"{feature.label} gave {value!r:.80}; return what is computed from its arguments, or one value"
 
 
 def _wrong_level(feature: Feature) -> str:
@@ -205,7 +261,7 @@ def _wrong_level(feature: Feature) -> str:
 
 
 def _repeated(value: Any, n: int) -> Any:
-    series = pd.Series([value] * n if n else [value]).iloc[:n]
+    series = pd.Series(value, index=pd.RangeIndex(n))
     return series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
 
 

@@ -6,31 +6,84 @@ which do not: ``np.mean`` does what ``Series.mean`` does, ``np.median`` is NaN i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-ELEMENTWISE = frozenset(
-    [
-        "around",
-        "clip",
-        "digitize",
-        "full_like",
-        "interp",
-        "isclose",
-        "isin",
-        "isneginf",
-        "isposinf",
-        "nan_to_num",
-        "ones_like",
-        "round",
-        "select",
-        "where",
-        "zeros_like",
-    ]
-)
+from gbr_dag.errors import InputError
+from gbr_dag.features.column_reductions import has_missing
+from gbr_dag.features.column_values import ColumnValues, Kind
+from gbr_dag.features.elementwise import columns_among, elementwise, refuse_collections
+from gbr_dag.features.gaps import missing_where
+from gbr_dag.features.refusals import refuse
+
+_TABLES = frozenset({"digitize", "interp", "isin"})
+"""Functions whose first argument is looked up in the others, which hold many values."""
+
+# fmt: off
+ELEMENTWISE = _TABLES | frozenset({
+    "around", "clip", "fix", "full_like", "imag", "isclose", "iscomplex", "isneginf", "isposinf", "isreal",
+    "nan_to_num", "ones_like", "real", "round", "select", "where", "zeros_like",
+})
+# fmt: on
 """Functions that give every row its value without a look at others, beside the ufuncs."""
+
+
+def elementwise_function(function: Callable[..., Any], operands: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
+    """Apply a function of :data:`ELEMENTWISE` to whole columns."""
+    name = function.__name__
+    if "out" in arguments:
+        refuse(f"np.{name} with out=")
+    if name in _TABLES:
+        if not operands or columns_among([*operands[1:], *arguments.values()]):
+            refuse(f"np.{name} with a table from a column")
+    elif name == "select":
+        refuse_collections([one for part in [*operands, *arguments.values()] for one in _listed(part)])
+    else:
+        refuse_collections([*operands, *arguments.values()])
+    if name in ("select", "where"):
+        return _chosen(function, operands, arguments)
+    return elementwise(function, operands, arguments)
+
+
+def _listed(part: Any) -> Sequence[Any]:
+    return part if isinstance(part, (list, tuple)) else [part]
+
+
+def _chosen(function: Callable[..., Any], operands: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
+    """``where`` or ``select``: missing where a group's condition is, or where a row is in no group."""
+    columns = columns_among([*operands, *arguments.values()])
+    like = next((one for one in columns if not one.is_group_level), columns[0])
+    conditions, unknown = [], np.zeros(0, dtype=bool)
+    for condition in _listed(operands[0]):
+        known, missing = _answered(condition, like)
+        conditions.append(known)
+        unknown = missing if len(unknown) == 0 else unknown | missing
+    whole = isinstance(operands[0], (list, tuple))
+    result = elementwise(function, [conditions if whole else conditions[0], *operands[1:]], arguments)
+    return result.made(missing_where(unknown, result.raw), result.kind) if unknown.any() else result
+
+
+def _answered(condition: Any, like: ColumnValues) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """A condition without missing answers, and where there were some; empty if nowhere."""
+    nowhere = np.zeros(0, dtype=bool)
+    if not isinstance(condition, ColumnValues):
+        return condition, nowhere
+    spread = condition.is_group_level and not like.is_group_level
+    values = condition.spread(like.rows) if spread else condition.raw
+    if not isinstance(values, pd.arrays.BooleanArray):
+        return condition, nowhere
+    missing = values.isna()
+    if not (condition.is_group_level or (condition.rows.ids[missing] < 0).all()):
+        message = "a condition of np.where or np.select is missing in some rows; write .fillna(False) or .fillna(True)"
+        raise InputError(message)
+    kind: Kind = "series" if spread else condition.kind
+    plain = values.to_numpy(dtype=bool, na_value=False)
+    return like.made(plain, kind) if kind != "group" else condition.made(plain, kind), missing
 
 
 def _as_method(name: str) -> Callable[..., Any]:
@@ -49,21 +102,29 @@ def _size(column: Any) -> Any:
     return column.size
 
 
-def _missing(column: Any) -> Any:
-    """Whether some value of the group is NaN."""
-    return np.isnan(column.to_numpy()).any()
-
-
 def _quantile(column: Any, q: float) -> Any:
-    return np.where(_missing(column), np.nan, _nan_quantile(column, q))
+    return _nan_where_missing(column, _nan_quantile(column, q))
+
+
+def _nan_where_missing(column: Any, result: Any) -> Any:
+    if np.issubdtype(result.dtype, np.datetime64) or np.issubdtype(result.dtype, np.timedelta64):
+        refuse(f"a quantile of NumPy's of {column.dtype}", "; .quantile() has")
+    return np.where(has_missing(column), np.nan, result)
 
 
 def _percentile(column: Any, q: float) -> Any:
-    return _quantile(column, q / 100.0)
+    return _quantile(column, _share(q))
+
+
+def _share(q: Any) -> float:
+    if not isinstance(q, Real) or not 0.0 <= float(q) <= 100.0:
+        message = f"q must be one number between 0 and 100, got {q!r}"
+        raise InputError(message)
+    return float(q) / 100.0
 
 
 def _median(column: Any) -> Any:
-    return np.where(_missing(column), np.nan, _nan_median(column))
+    return _nan_where_missing(column, _nan_median(column))
 
 
 def _skipping(column: Any) -> Any:
@@ -84,7 +145,7 @@ def _nan_quantile(column: Any, q: float) -> Any:
 
 
 def _nan_percentile(column: Any, q: float) -> Any:
-    return _nan_quantile(column, q / 100.0)
+    return _nan_quantile(column, _share(q))
 
 
 def _nan_deviation(column: Any, *, ddof: int = 0) -> Any:
@@ -97,18 +158,20 @@ def _nan_variance(column: Any, *, ddof: int = 0) -> Any:
 
 def _range(column: Any) -> Any:
     array = column.to_numpy()
-    return array.max() - array.min()
+    return np.subtract(array.max(), array.min())  # as NumPy: there is no difference of booleans
 
 
 def _count_nonzero(column: Any) -> Any:
-    return (column.to_numpy() != 0).sum()
+    return column.to_numpy().astype(bool).sum()
 
 
 def _average(column: Any, weights: Optional[Any] = None) -> Any:
     array = column.to_numpy()
     if weights is None:
         return array.mean()
-    factors = weights.to_numpy()
+    if not isinstance(weights, ColumnValues) or weights.is_group_level:
+        refuse("np.average with weights that are no column")
+    factors = weights.to_numpy()  # type: ignore[attr-defined]
     return (array * factors).sum() / factors.sum()
 
 
@@ -128,6 +191,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "nanmedian": _nan_median,
     "nanmin": _nan_method("min"),
     "nanpercentile": _nan_percentile,
+    "nanprod": _nan_method("prod"),
     "nanquantile": _nan_quantile,
     "nanstd": _nan_deviation,
     "nansum": _nan_method("sum"),

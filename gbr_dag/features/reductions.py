@@ -5,18 +5,21 @@ NumPy's numbers and booleans go through compiled loops, every other type through
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.features.gaps import missing_where, taken
 from gbr_dag.features.grouping import Rows
 from gbr_dag.kernels import grouped
-from gbr_dag.kernels.order_statistics import bin_medians
+from gbr_dag.kernels.read_only import read_only, read_only_doubles
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 def is_plain(values: Any) -> bool:
@@ -35,9 +38,14 @@ def sizes(values: Any, rows: Rows) -> Any:  # noqa: ARG001 - the shape of all re
 
 def count(values: Any, rows: Rows) -> Any:
     """Values that are not missing."""
-    if is_plain(values) and values.dtype.kind != "f":
+    if not is_plain(values):
+        missing = _missing(values)
+        return (
+            rows.sizes - grouped.group_integer_sums(missing, rows.ids, rows.n_groups) if missing.any() else rows.sizes
+        )
+    if values.dtype.kind != "f":
         return rows.sizes
-    return grouped.group_integer_sums(_present(values), rows.ids, _n(rows))
+    return grouped.group_counts(read_only(values), rows.ids, rows.n_groups)
 
 
 def total(values: Any, rows: Rows, min_count: int = 0) -> Any:
@@ -45,22 +53,24 @@ def total(values: Any, rows: Rows, min_count: int = 0) -> Any:
     if not is_plain(values):
         return _by_pandas(values, rows, "sum", min_count=min_count)
     if values.dtype.kind == "f":
-        precise, counts = grouped.group_sums(values, rows.ids, _n(rows))
+        precise, _ = grouped.group_sums(read_only(values), rows.ids, rows.n_groups)
         sums = precise.astype(values.dtype, copy=False)
     else:
-        counts = rows.sizes
-        sums = grouped.group_integer_sums(values, rows.ids, _n(rows))
+        sums = grouped.group_integer_sums(read_only(values), rows.ids, rows.n_groups)
         sums = sums.view(np.uint64) if values.dtype.kind == "u" else sums
-    return sums if min_count <= 0 else _missing_where(counts < min_count, sums)
+    return _with_least(sums, values, rows, min_count)
 
 
 def product(values: Any, rows: Rows, min_count: int = 0) -> Any:
     """Product, 1 of nothing; integers stay integers, modulo 2**64."""
-    if not is_plain(values) or values.dtype.kind != "f":
+    if not is_plain(values):
         return _by_pandas(values, rows, "prod", min_count=min_count)
-    products, counts = grouped.group_products(values, rows.ids, _n(rows))
-    products = products.astype(values.dtype, copy=False)
-    return products if min_count <= 0 else _missing_where(counts < min_count, products)
+    if values.dtype.kind == "f":
+        products = grouped.group_products(read_only(values), rows.ids, rows.n_groups).astype(values.dtype, copy=False)
+    else:
+        products = grouped.group_integer_products(read_only(values), rows.ids, rows.n_groups)
+        products = products.view(np.uint64) if values.dtype.kind == "u" else products
+    return _with_least(products, values, rows, min_count)
 
 
 def mean(values: Any, rows: Rows) -> Any:
@@ -76,10 +86,11 @@ def variance(values: Any, rows: Rows, ddof: int = 1) -> Any:
     if not is_plain(values):
         return _by_pandas(values, rows, "var", ddof=ddof)
     means, counts = _means(values, rows)
-    squares = grouped.group_squares(values, means, rows.ids, _n(rows))
+    squares = grouped.group_squares(read_only(values), means, counts, rows.ids)
     with np.errstate(all="ignore"):
-        result = np.where(counts > ddof, squares / (counts - ddof), np.nan)
-    return result.astype(_float_type(values), copy=False)
+        squares /= counts - ddof
+    squares[counts <= ddof] = np.nan
+    return squares.astype(_float_type(values), copy=False)
 
 
 def deviation(values: Any, rows: Rows, ddof: int = 1) -> Any:
@@ -91,131 +102,179 @@ def deviation(values: Any, rows: Rows, ddof: int = 1) -> Any:
 
 def smallest(values: Any, rows: Rows) -> Any:
     """Smallest value, missing of nothing."""
-    if not is_plain(values):
-        return _by_pandas(values, rows, "min")
-    return _taken(values, grouped.group_extremes(values, rows.ids, _n(rows), -1))
+    return _extremes(values, rows, "min")
 
 
 def largest(values: Any, rows: Rows) -> Any:
     """Largest value, missing of nothing."""
-    if not is_plain(values):
-        return _by_pandas(values, rows, "max")
-    return _taken(values, grouped.group_extremes(values, rows.ids, _n(rows), 1))
+    return _extremes(values, rows, "max")
 
 
 def first(values: Any, rows: Rows) -> Any:
     """First value that is not missing, in the order of the rows."""
-    return _taken(values, grouped.first_rows(_present(values), rows.ids, _n(rows)))
+    return _present(values, rows, rows.first, grouped.first_present_rows)
 
 
 def last(values: Any, rows: Rows) -> Any:
     """Last value that is not missing, in the order of the rows."""
-    return _taken(values, grouped.last_rows(_present(values), rows.ids, _n(rows)))
+    return _present(values, rows, rows.last, grouped.last_present_rows)
 
 
 def first_row(values: Any, rows: Rows) -> Any:
     """Value of the first row, missing or not."""
-    return _taken(values, grouped.first_rows(np.ones(len(values), dtype=bool), rows.ids, _n(rows)))
+    return taken(values, rows.first)
 
 
 def last_row(values: Any, rows: Rows) -> Any:
     """Value of the last row, missing or not."""
-    return _taken(values, grouped.last_rows(np.ones(len(values), dtype=bool), rows.ids, _n(rows)))
+    return taken(values, rows.last)
 
 
 def median(values: Any, rows: Rows) -> Any:
     """Median, the mean of the two in the middle of an even number."""
     if not is_plain(values):
-        return _by_pandas(values, rows, "median")
-    positions, offsets = rows.by_group
-    medians = np.empty(_n(rows))
-    bin_medians(values, positions, offsets, 0, len(medians), medians)
+        return _of_present(values, rows, "median")
+    medians = grouped.group_medians(read_only_doubles(values), *rows.by_group)
     return medians.astype(_float_type(values), copy=False)
 
 
 def quantile(values: Any, rows: Rows, q: float = 0.5) -> Any:
     """Quantile by linear interpolation between the order statistics."""
     if not is_plain(values):
-        return _by_pandas(values, rows, "quantile", q=q)
-    quantiles = grouped.group_quantiles(values, *rows.by_group, float(q))
+        return _of_present(values, rows, "quantile", q=q)
+    quantiles = grouped.group_quantiles(read_only_doubles(values), *rows.by_group, float(q))
     return quantiles.astype(_float_type(values), copy=False)
 
 
 def distinct(values: Any, rows: Rows, *, dropna: bool = True) -> Any:
     """Number of distinct values."""
-    return _by_pandas(values, rows, "nunique", dropna=dropna).astype(np.int64)
+    if not is_plain(values):
+        return _by_pandas(values, rows, "nunique", dropna=dropna).astype(np.int64)
+    found = grouped.group_distinct(_of_two_types(values), *rows.by_group)
+    return found if dropna else found + any_missing(values, rows)
 
 
 def any_true(values: Any, rows: Rows) -> Any:
     """Whether some value is true, false of nothing; missing ones are not."""
-    truth = _truth(values, missing=False)
-    return grouped.group_integer_sums(truth, rows.ids, _n(rows)) > 0
+    return grouped.group_any(_truth(values, "any", missing=False), rows.ids, rows.n_groups)
 
 
 def all_true(values: Any, rows: Rows) -> Any:
     """Whether every value is true, true of nothing; missing ones are."""
-    truth = _truth(values, missing=True)
-    return grouped.group_integer_sums(~truth, rows.ids, _n(rows)) == 0
+    return grouped.group_all(_truth(values, "all", missing=True), rows.ids, rows.n_groups)
 
 
-def _n(rows: Rows) -> int:
-    return len(rows.sizes)
+def any_missing(values: Any, rows: Rows) -> BoolArray:
+    """Whether some value is missing."""
+    return count(values, rows) < rows.sizes  # type: ignore[no-any-return]
+
+
+def propagated(name: str, values: Any, rows: Rows, arguments: Mapping[str, Any]) -> Any:
+    """A reduction that does not skip what is missing, as those of arrays and ``skipna=False``."""
+    if name in ("all", "any"):
+        return _plain_answer(name, values, rows)
+    result = REDUCTIONS[name](values, rows, **arguments)
+    if is_plain(values) and values.dtype.kind != "f":
+        return result
+    return missing_where(any_missing(values, rows), result)
+
+
+def _plain_answer(name: str, values: Any, rows: Rows) -> Any:
+    """``any`` or ``all`` where NaN of NumPy is true, and a missing value of pandas leaves the answer open."""
+    if isinstance(values, np.ndarray):
+        truth = values.astype(bool) if values.dtype.kind == "f" else values
+        return REDUCTIONS[name](truth, rows)
+    answer = REDUCTIONS[name](values, rows)
+    return missing_where(any_missing(values, rows) & (answer == (name == "all")), answer)
+
+
+def _of_two_types(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Doubles or 64-bit integers, distinct where the values are: a loop with a sort takes long to compile."""
+    if values.dtype.kind == "f":
+        return read_only_doubles(values)
+    return read_only(values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False))
 
 
 def _float_type(values: npt.NDArray[Any]) -> Any:
     return values.dtype if values.dtype.kind == "f" else np.float64
 
 
-def _means(values: npt.NDArray[Any], rows: Rows) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    sums, counts = grouped.group_sums(values, rows.ids, _n(rows))
+def _means(values: npt.NDArray[Any], rows: Rows) -> tuple[FloatArray, IntArray]:
+    sums, skipped = grouped.group_sums(read_only(values), rows.ids, rows.n_groups)
+    counts = count(values, rows) if skipped else rows.sizes
     with np.errstate(all="ignore"):
-        return sums / counts, counts
+        sums /= counts
+    return sums, counts
 
 
-def _present(values: Any) -> npt.NDArray[np.bool_]:
-    """Whether each value is there."""
-    present: npt.NDArray[np.bool_] = ~np.asarray(pd.isna(values), dtype=bool)
-    return present
+def _with_least(results: Any, values: Any, rows: Rows, min_count: int) -> Any:
+    """Results, missing where fewer than ``min_count`` values are there."""
+    return results if min_count <= 0 else missing_where(count(values, rows) < min_count, results)
 
 
-def _truth(values: Any, *, missing: bool) -> npt.NDArray[np.bool_]:
-    """Whether each value is true, with an answer for missing ones."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "b":
-        return values
-    absent = np.asarray(pd.isna(values), dtype=bool)
+def _extremes(values: Any, rows: Rows, which: str) -> Any:
+    """Smallest or largest values, of the type of the values where no group is empty."""
+    if not is_plain(values):
+        return _by_pandas(values, rows, which)
+    kind = values.dtype.kind
+    if kind == "f":
+        start: Any = np.nan
+    elif kind == "b":
+        start = which == "min"
+    else:
+        limits = np.iinfo(values.dtype)
+        start = limits.max if which == "min" else limits.min
+    found = np.full(rows.n_groups, start, dtype=values.dtype)
+    loop = grouped.group_minima if which == "min" else grouped.group_maxima
+    loop(read_only(values), rows.ids, found)
+    if kind == "f" or rows.none_empty:
+        return found
+    empty = rows.sizes == 0
+    found[empty] = 0  # where the loop started from is beyond the digits of floats, and so would the type be
+    return missing_where(empty, found)
+
+
+def _present(values: Any, rows: Rows, edge: IntArray, search: Callable[..., IntArray]) -> Any:
+    """Values of rows at the edge of their groups; where one is missing, of the next that is not."""
+    if is_plain(values) and values.dtype.kind != "f":
+        return taken(values, edge)
+    found = taken(values, edge)
+    if not _missing(found)[edge >= 0].any():
+        return found
+    return taken(values, search(_missing(values), rows.ids, rows.n_groups))
+
+
+def _missing(values: Any) -> BoolArray:
+    """Whether each value is missing."""
+    return np.asarray(pd.isna(values), dtype=bool)
+
+
+def _truth(values: Any, name: str, *, missing: bool) -> Any:
+    """Values that are true unless 0, with an answer for missing ones."""
+    if is_plain(values):
+        return read_only(values)
+    getattr(pd.Series(values[:0], copy=False), name)()  # raises what pandas does of types without truth
+    absent = _missing(values)
     truth = np.full(len(values), missing)
     truth[~absent] = np.asarray(values[~absent]).astype(bool)
-    return truth
-
-
-def _taken(values: Any, rows: npt.NDArray[np.int64]) -> Any:
-    """Values of rows (n_groups,), missing where the row is -1; only then do numbers change their type."""
-    if (rows >= 0).all():
-        return values[rows]
-    return with_gaps(values, rows)
-
-
-def with_gaps(values: Any, rows: npt.NDArray[Any]) -> Any:
-    """Values of rows, missing where the row is -1: integers become floats, booleans nullable ones."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "b":
-        values = pd.array(values, dtype="boolean")
-    elif isinstance(values, np.ndarray) and values.dtype.kind in "US":
-        values = values.astype(object)
-    return pd.api.extensions.take(values, rows, allow_fill=True)
-
-
-def _missing_where(mask: npt.NDArray[np.bool_], values: Any) -> Any:
-    if not mask.any():
-        return values
-    return with_gaps(values, np.where(mask, -1, np.arange(len(values))))
+    return read_only(truth)
 
 
 def _by_pandas(values: Any, rows: Rows, method: str, **arguments: Any) -> Any:
     """What the group-by of pandas gives, (n_groups,), with groups that a mask has emptied."""
-    codes = pd.Categorical.from_codes(rows.ids, categories=pd.RangeIndex(_n(rows)))
     series = pd.Series(values, copy=False)
-    result = getattr(series.groupby(codes, observed=False, sort=True), method)(**arguments)
+    result = getattr(series.groupby(rows.by_pandas, observed=False, sort=True), method)(**arguments)
     return result.array if not isinstance(result.dtype, np.dtype) else result.to_numpy()
+
+
+def _of_present(values: Any, rows: Rows, method: str, **arguments: Any) -> Any:
+    """The same of the values that are there: pandas 2.3 takes a missing date for one of the year 1677 here."""
+    present = np.flatnonzero(~_missing(values))
+    if len(present) < len(values):
+        values, rows = values[present], rows.kept(present)
+    with np.errstate(invalid="ignore"):  # of groups that have none
+        result = _by_pandas(values, rows, method, **arguments)
+    return missing_where(rows.sizes == 0, result)
 
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
@@ -238,11 +297,3 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "var": variance,
 }
 """Reductions by the name of the Series' method."""
-
-
-def nan_where_missing(values: Any, rows: Rows, result: Any) -> Any:
-    """A result of NumPy's functions, which do not skip NaN: NaN in groups that have one."""
-    if not (isinstance(values, np.ndarray) and values.dtype.kind == "f"):
-        return result
-    missing = count(values, rows) < rows.sizes
-    return _missing_where(missing, result)

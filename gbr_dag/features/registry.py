@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import html
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Optional
 
 from gbr_dag.errors import DuplicateNameError, UnknownNameError
@@ -36,6 +37,11 @@ class FeatureRegistry:
     def add(self, feature: Feature) -> None:
         """Add a feature.
 
+        Parameters
+        ----------
+        feature : Feature
+            A function with its level, arguments and outputs.
+
         Raises
         ------
         DuplicateNameError
@@ -56,12 +62,71 @@ class FeatureRegistry:
         self._features[feature.name] = feature
         self._owners.update(dict.fromkeys(feature.outputs, feature))
 
+    def extend(self, features: Iterable[Feature]) -> None:
+        """Add several features: all of them, or none if one is refused.
+
+        Parameters
+        ----------
+        features : iterable of Feature
+            Each as for :meth:`add`.
+        """
+        trial = FeatureRegistry()
+        trial._features, trial._owners = dict(self._features), dict(self._owners)
+        for feature in features:
+            trial.add(feature)
+        self._features, self._owners = trial._features, trial._owners
+
+    def find(self, *, tag: Optional[str] = None, level: Optional[Level] = None) -> list[Feature]:
+        """Features that have a tag, are of a level, or both, in the order in which they were registered.
+
+        Parameters
+        ----------
+        tag : str, optional
+            One that some feature has; default any.
+        level : {"row", "group"}, optional
+            Default both.
+
+        Returns
+        -------
+        list of Feature
+
+        Raises
+        ------
+        UnknownNameError
+            If no feature has the tag, or there is no such level.
+        """
+        tags = list(dict.fromkeys(known for feature in self for known in feature.tags))
+        if tag is not None and tag not in tags:
+            raise UnknownNameError(unknown("tag", tag, tags, f"tags: {', '.join(tags) or 'none'}"))
+        if level not in (None, "row", "group"):
+            raise UnknownNameError(unknown("level", level, ("row", "group"), "levels: row, group"))
+        return [each for each in self if (tag is None or tag in each.tags) and level in (None, each.level)]
+
     def outputs(self, level: Optional[Level] = None) -> tuple[str, ...]:
-        """Names of what the features yield, of one level or of both."""
+        """Names of what the features yield, of one level or of both.
+
+        Parameters
+        ----------
+        level : {"row", "group"}, optional
+            Default both.
+
+        Returns
+        -------
+        tuple of str
+        """
         return tuple(name for name, feature in self._owners.items() if level in (None, feature.level))
 
     def yielding(self, output: str) -> Feature:
         """The feature that yields an output.
+
+        Parameters
+        ----------
+        output : str
+            Its name.
+
+        Returns
+        -------
+        Feature
 
         Raises
         ------
@@ -80,7 +145,8 @@ class FeatureRegistry:
         -------
         pandas.DataFrame (n_features,)
             ``name``, ``level``, ``way``, ``inputs``, ``outputs`` and ``tags`` (comma-separated), ``doc`` (the
-            docstring's first line), ``module``, ``place`` (``file:line``).
+            docstring's first line), ``module``, ``place`` (``file:line``). The text is
+            ``registry[name].source``.
         """
         import pandas as pd
 
@@ -127,5 +193,19 @@ class FeatureRegistry:
         return len(self._features)
 
     def __repr__(self) -> str:
-        """Give the names."""
-        return f"<FeatureRegistry of {len(self)}: {', '.join(self._features)}>"
+        """Give a line for each feature: its level, what it takes and what it yields."""
+        lines = [f"<FeatureRegistry of {len(self)} feature{'' if len(self) == 1 else 's'}>"]
+        for feature in self:
+            way = "" if feature.way == "grouped" else f", {feature.way}"
+            taken, given = ", ".join(feature.inputs), ", ".join(feature.outputs)
+            called = "" if feature.outputs == (feature.name,) else f"{feature.name}: "
+            lines.append(f"  {called}{given} <- {taken or 'nothing'}  ({feature.level}{way})")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Show it as a table in notebooks."""
+        table = self.to_frame()[["name", "level", "inputs", "outputs", "tags", "doc", "place"]]
+        head = "".join(f"<th>{name}</th>" for name in table.columns)
+        rows = ["".join(f"<td>{html.escape(str(value))}</td>" for value in row) for row in table.to_numpy()]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

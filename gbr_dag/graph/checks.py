@@ -45,7 +45,7 @@ def checked_outputs(graph: Graph, outputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(outputs, str):
         message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
         raise InputError(message)
-    names = _distinct_names(outputs)
+    names = distinct_names(outputs)
     for name in names:
         if name in graph.nodes:
             continue
@@ -59,7 +59,8 @@ def checked_outputs(graph: Graph, outputs: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _distinct_names(outputs: Iterable[str]) -> tuple[str, ...]:
+def distinct_names(outputs: Iterable[str]) -> tuple[str, ...]:
+    """The names, each once; anything but names is refused."""
     if not isinstance(outputs, Iterable):
         message = f"outputs must be a list of names, got {outputs!r} of type {type(outputs).__name__}"
         raise InputError(message)

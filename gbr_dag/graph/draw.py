@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import warnings
 from pathlib import Path
 from typing import Optional, Union
@@ -13,6 +12,7 @@ from gbr_dag.errors import InputError, MissingExtraError
 from gbr_dag.graph.markup import Box, Sketch
 from gbr_dag.graph.plan import Plan
 from gbr_dag.graph.structure import Graph
+from gbr_dag.graph.whole_files import write_whole
 
 _SUFFIXES = (".dot", ".mmd", ".png", ".svg")
 
@@ -51,7 +51,7 @@ def drawn(picture: Sketch, path: Optional[Union[str, Path]]) -> str:
         content = picture.dot().encode()
     else:
         content = _picture_bytes(picture, suffix[1:])
-    _write_whole(target, content)
+    write_whole(target, content)
     return str(target)
 
 
@@ -85,13 +85,3 @@ def _picture_bytes(picture: Sketch, kind: str) -> bytes:
     stream = io.BytesIO()
     write_picture(picture, stream, kind)
     return stream.getvalue()
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write to a temporary name beside the target and rename, so that nobody sees half a file."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

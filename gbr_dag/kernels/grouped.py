@@ -1,7 +1,7 @@
 """One value per group of one column, in one pass over unsorted rows.
 
-In every function ``ids`` is an integer array (n_rows,) with the group of every row, negative where it is in none, and
-``n`` the number of groups. NaN is skipped, so that what a group has left is told beside its value.
+In every function ``values`` are numbers or booleans (n_rows,), ``ids`` is an integer array (n_rows,) with the group of
+every row, negative where it is in none, and ``n`` the number of groups. NaN is skipped.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from gbr_dag.kernels.jit import kernel
-from gbr_dag.kernels.medians import compensated_sum
+from gbr_dag.kernels.medians import compensated_sum, median
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 IdArray = npt.NDArray[np.signedinteger[Any]]
+
+_FEW = 24
+"""Values that are ordered by counting, whose cost grows with their square."""
 
 
 @kernel
@@ -30,23 +33,39 @@ def group_sizes(ids: IdArray, n: int) -> IntArray:
 
 
 @kernel
-def group_sums(values: npt.NDArray[Any], ids: IdArray, n: int) -> tuple[FloatArray, IntArray]:
-    """Sum of the floats of every group, and how many are not NaN, float64 and int64 (n,).
+def group_counts(values: npt.NDArray[Any], ids: IdArray, n: int) -> IntArray:
+    """Values of every group that are not NaN, int64 (n,)."""
+    counts = np.zeros(n, dtype=np.int64)
+    for row in range(len(ids)):
+        if ids[row] >= 0 and values[row] == values[row]:
+            counts[ids[row]] += 1
+    return counts
+
+
+@kernel
+def group_sums(values: npt.NDArray[Any], ids: IdArray, n: int) -> tuple[FloatArray, bool]:
+    """Sum of every group in double precision, float64 (n,), and whether NaN was skipped anywhere.
 
     Compensated: the error does not grow with the number of rows.
     """
-    sums, counts = np.zeros((n, 2)), np.zeros(n, dtype=np.int64)
+    sums, rests, skipped, overflown = np.zeros(n), np.zeros(n), False, False
     for row in range(len(ids)):
         group, value = ids[row], np.float64(values[row])
-        if group >= 0 and not np.isnan(value):
-            counts[group] += 1
-            total, rest = sums[group, 0], sums[group, 1]
-            if np.isfinite(value) and np.isfinite(total):
-                total, rest = compensated_sum(total, rest, value)
-            else:  # the rest of an infinite sum would be NaN
-                total, rest = total + value, 0.0
-            sums[group, 0], sums[group, 1] = total, rest
-    return sums[:, 0].copy(), counts
+        if group < 0:
+            continue
+        if value != value:
+            skipped = True
+            continue
+        sums[group], rests[group] = compensated_sum(sums[group], rests[group], value)
+    for group in range(n):
+        if rests[group] != rests[group]:  # of an infinite sum, which needs no compensation
+            sums[group], overflown = 0.0, True
+    if overflown:
+        for row in range(len(ids)):
+            group, value = ids[row], np.float64(values[row])
+            if group >= 0 and value == value and rests[group] != rests[group]:
+                sums[group] += value
+    return sums, skipped
 
 
 @kernel
@@ -60,104 +79,213 @@ def group_integer_sums(values: npt.NDArray[Any], ids: IdArray, n: int) -> IntArr
 
 
 @kernel
-def group_squares(values: npt.NDArray[Any], centres: FloatArray, ids: IdArray, n: int) -> FloatArray:
+def group_squares(values: npt.NDArray[Any], centres: FloatArray, counts: IntArray, ids: IdArray) -> FloatArray:
     """Sum of the squared distances from the centre of its group, float64 (n,), corrected for the centre's rounding.
 
-    T. F. Chan, G. H. Golub, R. J. LeVeque, Am. Stat. 37 (1983) 242, equation (1.7).
+    ``centres`` and ``counts`` (n,) are the means, and how many values are not NaN. T. F. Chan, G. H. Golub,
+    R. J. LeVeque, Am. Stat. 37 (1983) 242, equation (1.7).
     """
-    squares, rests, counts = np.zeros(n), np.zeros(n), np.zeros(n)
+    n = len(counts)
+    records = np.zeros((n, 4))  # centre, squares, rest: together in one cache line
+    records[:, 0] = centres
     for row in range(len(ids)):
         group, value = ids[row], np.float64(values[row])
-        if group >= 0 and not np.isnan(value):
-            distance = value - centres[group]
-            squares[group] += distance * distance
-            rests[group] += distance
-            counts[group] += 1.0
+        if group >= 0 and value == value:
+            distance = value - records[group, 0]
+            records[group, 1] += distance * distance
+            records[group, 2] += distance
+    squares = np.zeros(n)
     for group in range(n):
-        if counts[group] > 0.0:
-            squares[group] -= rests[group] * rests[group] / counts[group]
+        if counts[group] > 0:
+            squares[group] = records[group, 1] - records[group, 2] * records[group, 2] / counts[group]
     return squares
 
 
 @kernel
-def group_products(values: npt.NDArray[Any], ids: IdArray, n: int) -> tuple[FloatArray, IntArray]:
-    """Product of the floats of every group, and how many are not NaN, float64 and int64 (n,)."""
-    products, counts = np.ones(n), np.zeros(n, dtype=np.int64)
+def group_products(values: npt.NDArray[Any], ids: IdArray, n: int) -> FloatArray:
+    """Product of the floats of every group, float64 (n,)."""
+    products = np.ones(n)
     for row in range(len(ids)):
         value = np.float64(values[row])
-        if ids[row] >= 0 and not np.isnan(value):
+        if ids[row] >= 0 and value == value:
             products[ids[row]] *= value
-            counts[ids[row]] += 1
-    return products, counts
+    return products
 
 
 @kernel
-def group_extremes(values: npt.NDArray[Any], ids: IdArray, n: int, sign: int) -> IntArray:
-    """Row of the largest value of every group (``sign`` 1) or of the smallest (-1), int64 (n,); -1 where there is none.
+def group_integer_products(values: npt.NDArray[Any], ids: IdArray, n: int) -> IntArray:
+    """Product of the integers or booleans of every group, int64 (n,), modulo 2**64."""
+    products = np.ones(n, dtype=np.int64)
+    for row in range(len(ids)):
+        if ids[row] >= 0:
+            products[ids[row]] *= np.int64(values[row])
+    return products
 
-    The first of equal ones. Numbers and booleans; a row rather than a value, so that integers stay what they are.
-    """
-    rows = np.full(n, -1, dtype=np.int64)
+
+@kernel
+def group_minima(values: npt.NDArray[Any], ids: IdArray, minima: npt.NDArray[Any]) -> None:
+    """Smallest value of every group, written to ``minima`` (n,), which holds the largest of its type, or NaN."""
     for row in range(len(ids)):
         group, value = ids[row], values[row]
-        if group < 0 or value != value:
+        if group >= 0:
+            best = minima[group]  # no branch depends on a value: random ones made it twice as slow
+            minima[group] = value if value < best or best != best else best
+
+
+@kernel
+def group_maxima(values: npt.NDArray[Any], ids: IdArray, maxima: npt.NDArray[Any]) -> None:
+    """Largest value of every group, written to ``maxima`` (n,), which holds the smallest of its type, or NaN."""
+    for row in range(len(ids)):
+        group, value = ids[row], values[row]
+        if group >= 0:
+            best = maxima[group]
+            maxima[group] = value if value > best or best != best else best
+
+
+@kernel
+def group_any(values: npt.NDArray[Any], ids: IdArray, n: int) -> npt.NDArray[np.bool_]:
+    """Whether some value of every group is neither 0 nor NaN (n,)."""
+    found = np.zeros(n, dtype=np.bool_)
+    for row in range(len(ids)):
+        if ids[row] >= 0:  # no branch depends on a value
+            found[ids[row]] |= (values[row] != 0) & (values[row] == values[row])
+    return found
+
+
+@kernel
+def group_all(values: npt.NDArray[Any], ids: IdArray, n: int) -> npt.NDArray[np.bool_]:
+    """Whether no value of every group is 0 (n,)."""
+    found = np.ones(n, dtype=np.bool_)
+    for row in range(len(ids)):
+        if ids[row] >= 0:
+            found[ids[row]] &= values[row] != 0
+    return found
+
+
+@kernel
+def first_rows(ids: IdArray, n: int) -> IntArray:
+    """First row of every group, int64 (n,); -1 where there is none."""
+    rows = np.full(n, -1, dtype=np.int64)
+    for row in range(len(ids) - 1, -1, -1):
+        if ids[row] >= 0:
+            rows[ids[row]] = row
+    return rows
+
+
+@kernel
+def last_rows(ids: IdArray, n: int) -> IntArray:
+    """Last row of every group, int64 (n,); -1 where there is none."""
+    rows = np.full(n, -1, dtype=np.int64)
+    for row in range(len(ids)):
+        if ids[row] >= 0:
+            rows[ids[row]] = row
+    return rows
+
+
+@kernel
+def first_present_rows(missing: npt.NDArray[np.bool_], ids: IdArray, n: int) -> IntArray:
+    """First row of every group whose value is not missing, int64 (n,); -1 where there is none."""
+    rows = np.full(n, -1, dtype=np.int64)
+    for row in range(len(ids) - 1, -1, -1):
+        if ids[row] >= 0 and not missing[row]:
+            rows[ids[row]] = row
+    return rows
+
+
+@kernel
+def last_present_rows(missing: npt.NDArray[np.bool_], ids: IdArray, n: int) -> IntArray:
+    """Last row of every group whose value is not missing, int64 (n,); -1 where there is none."""
+    rows = np.full(n, -1, dtype=np.int64)
+    for row in range(len(ids)):
+        if ids[row] >= 0 and not missing[row]:
+            rows[ids[row]] = row
+    return rows
+
+
+@kernel
+def group_medians(values: FloatArray, rows: IdArray, offsets: IntArray) -> FloatArray:
+    """Median of the values of every group, float64 (n,); ``rows``, ``offsets`` as in :func:`group_quantiles`."""
+    medians = np.empty(len(offsets) - 1)
+    scratch, ordered = np.empty(len(rows)), np.empty(len(rows))
+    for group in range(len(medians)):
+        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
+        if count == 0 or count > _FEW:
+            medians[group] = median(scratch, count)
             continue
-        best = rows[group]
-        if best < 0 or (values[best] < value if sign > 0 else value < values[best]):
-            rows[group] = row
-    return rows
+        _ranked(scratch, count, ordered)
+        lower, upper = ordered[(count - 1) // 2], ordered[count // 2]
+        middle = (lower + upper) / 2.0 + 0.0
+        medians[group] = lower / 2.0 + upper / 2.0 if np.isinf(middle) else middle  # the sum may overflow
+    return medians
 
 
 @kernel
-def first_rows(present: npt.NDArray[np.bool_], ids: IdArray, n: int) -> IntArray:
-    """First row of every group where a value is present, int64 (n,); -1 where there is none."""
-    rows = np.full(n, -1, dtype=np.int64)
-    for row in range(len(ids)):
-        if ids[row] >= 0 and present[row] and rows[ids[row]] < 0:
-            rows[ids[row]] = row
-    return rows
-
-
-@kernel
-def last_rows(present: npt.NDArray[np.bool_], ids: IdArray, n: int) -> IntArray:
-    """Last row of every group where a value is present, int64 (n,); -1 where there is none."""
-    rows = np.full(n, -1, dtype=np.int64)
-    for row in range(len(ids)):
-        if ids[row] >= 0 and present[row]:
-            rows[ids[row]] = row
-    return rows
-
-
-@kernel
-def group_quantiles(values: npt.NDArray[Any], rows: IdArray, offsets: IntArray, level: float) -> FloatArray:
+def group_quantiles(values: FloatArray, rows: IdArray, offsets: IntArray, level: float) -> FloatArray:
     """Quantile of the values of every group by linear interpolation between order statistics, float64 (n,).
 
     Group ``g`` holds ``values[rows[offsets[g]:offsets[g + 1]]]``; NaN is left out, and NaN stands where nothing is
-    left. R. J. Hyndman, Y. Fan, Am. Stat. 50 (1996) 361, definition 7.
+    left. A step between infinite values is NaN, as in NumPy. ``level`` is from 0 to 1, which is not checked.
+    R. J. Hyndman, Y. Fan, Am. Stat. 50 (1996) 361, definition 7.
     """
-    n = len(offsets) - 1
-    quantiles = np.empty(n)
-    for group in range(n):
-        scratch = np.empty(offsets[group + 1] - offsets[group])
-        count = 0
-        for i in range(offsets[group], offsets[group + 1]):
-            value = np.float64(values[rows[i]])
-            if not np.isnan(value):
-                scratch[count] = value
-                count += 1
+    quantiles = np.full(len(offsets) - 1, np.nan)
+    scratch, ordered = np.empty(len(rows)), np.empty(len(rows))
+    for group in range(len(quantiles)):
+        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
         if count == 0:
-            quantiles[group] = np.nan
             continue
-        ordered = np.sort(scratch[:count])
+        _order(scratch, count, ordered)
         place = level * (count - 1)
         below = int(np.floor(place))
         above = min(below + 1, count - 1)
         share = place - below
         step = ordered[above] - ordered[below]
-        if share == 0.0 or ordered[above] == ordered[below]:
-            quantiles[group] = ordered[below]
-        elif share < 0.5:
+        if share < 0.5:
             quantiles[group] = ordered[below] + step * share
         else:
             quantiles[group] = ordered[above] - step * (1.0 - share)
     return quantiles
+
+
+@kernel
+def group_distinct(values: npt.NDArray[Any], rows: IdArray, offsets: IntArray) -> IntArray:
+    """Number of distinct values of every group but NaN, int64 (n,); ``rows``, ``offsets`` as in `group_quantiles`."""
+    distinct = np.zeros(len(offsets) - 1, dtype=np.int64)
+    scratch, ordered = np.empty(len(rows), dtype=values.dtype), np.empty(len(rows), dtype=values.dtype)
+    for group in range(len(distinct)):
+        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
+        _order(scratch, count, ordered)
+        for i in range(count):
+            distinct[group] += i == 0 or ordered[i] != ordered[i - 1]
+    return distinct
+
+
+@kernel
+def _gathered(values: npt.NDArray[Any], rows: IdArray, start: int, stop: int, scratch: npt.NDArray[Any]) -> int:
+    """Write the values of some rows that are not NaN to the front of ``scratch``; their number."""
+    count = 0
+    for i in range(start, stop):
+        value = values[rows[i]]
+        scratch[count] = value
+        count += value == value
+    return count
+
+
+@kernel
+def _order(values: npt.NDArray[Any], n: int, ordered: npt.NDArray[Any]) -> None:
+    """Write the first ``n`` values to the front of ``ordered``, ascending."""
+    if n <= _FEW:
+        _ranked(values, n, ordered)
+    else:
+        ordered[:n] = np.sort(values[:n])
+
+
+@kernel
+def _ranked(values: npt.NDArray[Any], n: int, ordered: npt.NDArray[Any]) -> None:
+    """Order a few values by counting those before each: no branch depends on a value."""
+    for i in range(n):
+        value, rank = values[i], 0
+        for j in range(i):
+            rank += values[j] <= value
+        for j in range(i + 1, n):
+            rank += values[j] < value
+        ordered[rank] = value

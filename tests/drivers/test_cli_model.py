@@ -1,0 +1,211 @@
+"""``gbr-dag model``: a file of features and one of rows in, tables out, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gbr_dag import ModelDriver
+from gbr_dag.drivers.cli import main
+
+FEATURES = '''
+"""Houses of a zone."""
+
+from gbr_dag.features import attribute
+
+YEAR = 2025
+
+
+def age(year_built):
+    """Age in years."""
+    return YEAR - year_built
+
+
+def avg_age(age):  #agg
+    return age.mean()
+
+
+def older_than_zone(age, avg_age):
+    return age > avg_age
+
+
+@attribute
+def n_older(older_than_zone):
+    return older_than_zone.sum()
+'''
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    n = 60
+    keys = {"zone": rng.choice(list("DBCA"), n), "side": rng.integers(0, 3, n)}
+    return pd.DataFrame({**keys, "year_built": rng.integers(1900, 2020, n)})
+
+
+@pytest.fixture
+def file(frame, tmp_path) -> Path:
+    path = tmp_path / "houses.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def features(tmp_path) -> Path:
+    path = tmp_path / "ages.py"
+    path.write_text(FEATURES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def expected(frame) -> dict[str, pd.DataFrame]:
+    """What pandas gives."""
+    age = 2025 - frame["year_built"]
+    older = age > age.groupby(frame["zone"]).transform("mean")
+    groups = pd.DataFrame({"avg_age": age, "n_older": older}).groupby(frame["zone"])
+    return {
+        "rows": pd.DataFrame({"age": age, "older_than_zone": older}),
+        "groups": groups.agg({"avg_age": "mean", "n_older": "sum"}).reset_index(),
+    }
+
+
+@pytest.fixture
+def call(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command with arguments; gives the exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gbr-dag", "model", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_both_tables_are_written(call, features, file, tmp_path, expected):
+    groups, rows = tmp_path / "new" / "groups.parquet", tmp_path / "rows.csv"
+    code, out, err = call("run", features, file, "--key", "zone", "-o", groups, "--rows-out", rows)
+    assert (code, err) == (0, "")
+    pd.testing.assert_frame_equal(pd.read_parquet(groups), expected["groups"], rtol=1e-12)  # order of summation
+    pd.testing.assert_frame_equal(pd.read_csv(rows), expected["rows"])
+    assert out == f"wrote {groups}: 4 rows, 3 columns\nwrote {rows}: 60 rows, 2 columns\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "columns"), [("-o", ["zone", "avg_age", "n_older"]), ("--rows-out", ["age", "older_than_zone"])]
+)
+def test_one_file_takes_the_features_of_its_level(call, features, file, tmp_path, option, columns):
+    path = tmp_path / "table.parquet"
+    assert call("run", features, file, "--key", "zone", option, path)[0] == 0
+    assert list(pd.read_parquet(path)) == columns
+
+
+def test_without_a_file_the_first_groups_are_printed(call, features, file):
+    code, out, err = call("run", features, file, "--key", "zone,side")
+    assert (code, err) == (0, "")
+    for part in (
+        "avg_age",
+        "n_older",
+        "12 groups by zone, side, the first 10 shown",
+        "60 rows of age, older_than_zone",
+    ):
+        assert part in " ".join(out.split())
+    code, out, _ = call("run", features, file, "--key", "zone", "--outputs", "age")
+    assert out.splitlines()[0].strip() == "age"
+    assert "60 rows of age, the first 10 shown" in out
+    assert "groups" not in out
+
+
+def test_a_plan_runs_nothing(call, features, file, frame):
+    features.write_text(FEATURES + '\n\ndef refuses(age):  #agg\n    raise RuntimeError("ran")\n', encoding="utf-8")
+    code, out, err = call("plan", features, file, "--key", "zone", "--outputs", "refuses")
+    assert (code, err) == (0, "")
+    driver = ModelDriver({"model_name": "ages", "group_by": "zone"})
+    driver.load_from_python_file(features)
+    assert out == f"{driver.plan(['refuses'], frame)}\n"
+    assert "n_older" not in out
+
+
+def test_the_graph_is_drawn(call, features, file, tmp_path):
+    code, out, _ = call("draw", features, "--key", "zone", "--outputs", "avg_age")
+    assert code == 0
+    assert "avg_age" in out
+    assert "n_older" not in out
+    assert call("draw", features, file, "--key", "zone", "-o", tmp_path / "graph.dot")[0] == 0
+    assert "avg_age per row" in (tmp_path / "graph.dot").read_text(encoding="utf-8")
+    code, _, err = call("draw", features, file, "--key", "zoen")
+    assert code == 2
+    assert "'zoen' (a key of the model); did you mean 'zone'?" in err
+
+
+def test_verify_tells_by_its_exit_code(call, features, file):
+    code, out, err = call("verify", features, file, "--key", "zone")
+    assert (code, err) == (0, "")
+    assert "in 4 of 4 groups" in out
+    # asks what it was given: the whole column does not look like a Series
+    planted = "\n\ndef planted(age):  #agg\n    return age.mean() + hasattr(age, 'grouping')\n"
+    features.write_text(FEATURES + planted, encoding="utf-8")
+    code, out, err = call("verify", features, file, "--key", "zone", "--outputs", "planted", "--sample", 2)
+    assert (code, err) == (1, "")
+    assert "planted" in out
+    assert "2 of 2 groups" in out
+
+
+BAD = {
+    "unknown key": (
+        ("run", "--key", "zoen"),
+        "column is missing in the frame: 'zoen' (a key of the model); did you mean 'zone'?",
+    ),
+    "unknown output": (("run", "--outputs", "n_odler"), "output 'n_odler' is unknown; did you mean 'n_older'?"),
+    "suffix": (("run", "-o", "groups.xls"), "groups.xls: the suffix must be one of .parquet"),
+    "row level": (
+        ("run", "--outputs", "age,n_older", "-o", "groups.csv"),
+        "output 'age' is one value per row: name a file for such with --rows-out, or leave it out",
+    ),
+    "group level": (
+        ("run", "--outputs", "n_older", "--rows-out", "rows.csv"),
+        "output 'n_older' is one value per group: name a file for such with -o, or leave it out",
+    ),
+    "nothing to hold": (
+        ("run", "--outputs", "n_older", "-o", "groups.csv", "--rows-out", "rows.csv"),
+        "--rows-out has nothing to hold: no output asked for is one value per row",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_usage_is_one_line_and_exit_code_2(call, features, file, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    (command, *options), text = BAD[case]
+    key = () if "--key" in options else ("--key", "zone")
+    code, out, err = call(command, features, file, *key, *options)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"gbr-dag: {text}")
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != "") == ["ages.py", "houses.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("def age(year_built:\n", "SyntaxError"), ("import no_such_library\n", "ModuleNotFoundError")],
+)
+def test_a_file_that_cannot_be_loaded_takes_one_line(call, features, file, text, error):
+    features.write_text(text, encoding="utf-8")
+    code, _, err = call("run", features, file, "--key", "zone")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert err.startswith(f"gbr-dag: {features} cannot be loaded: {error}: ")
+
+
+def test_help_says_that_code_is_run(call):
+    for command in ("run", "plan", "draw", "verify"):
+        code, out, _ = call(command, "--help")
+        assert code == 0
+        assert "code" in " ".join(out.split())
+    assert "[default" not in call("run", "--help")[1]
