@@ -57,9 +57,9 @@ class GroupFit:
     >>> results = gbr_dag.ModelPipeline([fit]).execute(gbr_dag.load_flights(), ["line__arr_delay_slope_dep_delay"])
     >>> results["line"]["groups"].round(3)
       origin  arr_delay_slope_dep_delay
-    0    EWR                      1.026
-    1    JFK                      1.028
-    2    LGA                      1.004
+    0    EWR                      1.025
+    1    JFK                      1.029
+    2    LGA                      1.003
     """
 
     _of_windows = False
