@@ -440,10 +440,12 @@ def test_outputs_are_checked(outputs, text):
 
 
 def test_a_column_with_the_name_of_a_node_is_refused():
-    driver = model("pp", "town")
-    driver.register_attribute("age", lambda pp__age: pp__age.mean())
-    with pytest.raises(InputError, match="column 'pp__age' of the frame has the name of a node"):
-        gbr_dag.ModelPipeline([driver]).merged()
+    first, second = model("pp", "town"), model("cp", "town")
+    first.register_attribute("age", lambda cp__oldest: cp__oldest.mean())
+    second.register_attribute("oldest", lambda age: age.max())
+    pipeline = gbr_dag.ModelPipeline([first, second])
+    with pytest.raises(InputError, match="column 'cp__oldest' of the frame has the name of a node"):
+        pipeline.merged()
 
 
 def test_merged_is_planned_drawn_and_explained(tmp_path):
