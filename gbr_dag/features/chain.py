@@ -309,7 +309,11 @@ class Chain:
             message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
             raise InputError(message)
         if outputs is None:
-            return [(place, name) for place, link in enumerate(self.links) for name in link.outputs()]
+            everything = [(place, name) for place, link in enumerate(self.links) for name in link.outputs()]
+            if not everything:
+                message = "no link of the chain has features yet; add them with register_filter or register_attribute"
+                raise InputError(message)
+            return everything
         places = {link.name: place for place, link in enumerate(self.links)}
         found: dict[tuple[int, str], None] = {}
         for output in outputs:

@@ -448,6 +448,11 @@ def test_a_column_with_the_name_of_a_node_is_refused():
         pipeline.merged()
 
 
+def test_models_without_features_are_refused():
+    with pytest.raises(InputError, match="no link of the chain has features yet"):
+        gbr_dag.ModelPipeline([model("pp", "town")]).execute(made_rows())
+
+
 def test_merged_is_planned_drawn_and_explained(tmp_path):
     pipeline = gbr_dag.ModelPipeline([houses(), towns()])
     merged = pipeline.merged(["cp__most_older"])
