@@ -77,6 +77,7 @@ class GroupFit:
         _check_names(label, arguments, self._door)
         try:
             self._checked = self._check(arguments)
+            self.columns_by_role()  # reads expressions
         except InputError as error:
             message = f"{label}: {error}"
             raise type(error)(message) from error

@@ -16,7 +16,7 @@ from gbr_dag.errors import DataWarning
 from gbr_dag.features.chain import SEPARATOR, LinkRun, Requirement, RowNodes
 from gbr_dag.features.grouping import Grouping, Groups
 from gbr_dag.features.levels import Level
-from gbr_dag.features.merging import ROWS, FrameRows, Made, column_values, made_node, spread_over
+from gbr_dag.features.merging import ROWS, FrameRows, Made, column_values, made_node, rows_of, spread_over
 from gbr_dag.features.model import Place
 from gbr_dag.graph import Driver
 from gbr_dag.graph.structure import graph_of
@@ -90,15 +90,14 @@ class FitLink:
 
     def run(self, frame: pd.DataFrame, wanted: Sequence[str], spread: Sequence[str], *, keyed: bool) -> LinkRun:
         """Run the nodes on a frame."""
-        nodes = [
-            *self.nodes(Place(self.by, "", {}), RowNodes(ROWS, str)),
-            *(self._spread_node("", name) for name in spread),
-        ]
+        columns = {name: f"column {name}" for name in self._fit.columns_by_role()}  # the table may have such names, too
+        nodes = self.nodes(Place(self.by, "", columns), RowNodes(ROWS, str))
+        nodes += [self._spread_node("", name) for name in spread]
         graph = graph_of(node for node, _ in nodes)
         self._driver = Driver.of_graph(graph, {node.name: function for node, function in nodes}, progress=False)
         needs_table = keyed or any(name in self.outputs("group") for name in wanted)
         outputs = [*wanted, *([_TABLE] if needs_table else []), *(f"{name} per row" for name in spread)]
-        inputs = {name: column_values(frame[name]) for name in graph.inputs if name != ROWS}
+        inputs = {node: column_values(frame[name]) for name, node in columns.items()}
         values = self._driver.execute(outputs, {ROWS: FrameRows(frame.index, frame.attrs), **inputs})
         names = [name for name in wanted if name in self.outputs("row")]
         rows = pd.DataFrame({name: values[name] for name in names}, index=frame.index) if names else None
@@ -185,7 +184,7 @@ class FitLink:
 
 
 def _frame(values: dict[str, Any], base: str, columns: dict[str, str]) -> pd.DataFrame:
-    made: pd.DataFrame = values[base].frame({name: values[node] for name, node in columns.items()})
+    made: pd.DataFrame = rows_of(values[base]).frame({name: values[node] for name, node in columns.items()})
     return made
 
 

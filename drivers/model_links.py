@@ -10,6 +10,7 @@ import pandas as pd
 from gbr_dag.drivers.feature_groups import grouping_of
 from gbr_dag.drivers.features import ModelDriver
 from gbr_dag.features.chain import SEPARATOR, LinkRun, Requirement, RowNodes
+from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.levels import Level
 from gbr_dag.features.merging import column_values, made_node, placed_model_nodes, spread_over
 from gbr_dag.features.model import Place
@@ -79,10 +80,10 @@ class ModelLink:
         self._has_run = bool(wanted)
         result = self._driver.execute(frame, wanted) if wanted else {"rows": None, "groups": None}
         grouping = grouping_of(frame, self.by)
-        groups = result["groups"]
+        groups: Optional[pd.DataFrame] = result["groups"]
         if groups is None and keyed:
             groups = grouping.groups.keys
-        spreads = {name: spread_over(column_values(groups[name]), grouping) for name in spread}
+        spreads = {} if groups is None else {name: _spread(groups[name], grouping) for name in spread}
         return LinkRun(result["rows"], groups, spreads)
 
     def report(self) -> pd.DataFrame:
@@ -121,3 +122,7 @@ class ModelLink:
 
     def _place(self) -> Place:
         return Place(self.by, f"{self.name}{SEPARATOR}", {})
+
+
+def _spread(column: pd.Series, grouping: Grouping) -> Any:
+    return spread_over(column_values(column), grouping)

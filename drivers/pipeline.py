@@ -244,6 +244,7 @@ class ModelPipeline:
 def _given(chain: Chain, demand: Demand, place: int, rows: pd.DataFrame, runs: Mapping[int, LinkRun]) -> pd.DataFrame:
     """The frame that a link runs on: what it takes, by the names by which it does."""
     columns: dict[str, Any] = {}
+    row_columns = {link: run.rows for link, run in runs.items() if run.rows is not None}
     for requirement in chain.links[place].requirements(list(demand.wanted[place])):
         name, source = requirement.column, demand.taken[place].get(requirement.column)
         if source is None:
@@ -254,7 +255,7 @@ def _given(chain: Chain, demand: Demand, place: int, rows: pd.DataFrame, runs: M
         elif source.level == "group":
             columns[name] = runs[source.link].spread[source.name]
         else:
-            columns[name] = runs[source.link].rows[source.name]  # type: ignore[index]
+            columns[name] = row_columns[source.link][source.name]
     frame = pd.DataFrame(columns, index=rows.index, copy=False)
     frame.attrs = dict(rows.attrs)
     return frame
@@ -262,7 +263,8 @@ def _given(chain: Chain, demand: Demand, place: int, rows: pd.DataFrame, runs: M
 
 def _as_rows(groups: Optional[pd.DataFrame]) -> pd.DataFrame:
     """Groups of one link as the rows of the next: a plain index, and nothing of how they came to be."""
-    frame = pd.DataFrame({name: groups[name].array for name in groups}, copy=False)  # type: ignore[union-attr]
+    columns = {} if groups is None else {name: groups[name].array for name in groups}
+    frame = pd.DataFrame(columns, copy=False)
     frame.attrs = {}
     return frame
 

@@ -225,19 +225,26 @@ class Chain:
         for place, name in asked:
             found.wanted[place][name] = None
         for place in reversed(range(n)):
-            if not found.runs(place):
-                continue
-            wanted = found.wanted[place] = self._in_order(place, found.wanted[place])
-            start = self.start(place)
-            if start > 0:
-                found.keyed[start - 1] = True
-            elif columns is not None:
-                found.problems += self.links[place].clashes(list(wanted), columns)
-            for requirement in self.links[place].requirements(list(wanted)):
-                self._trace(found, place, requirement, columns)
-        for texts in (found.missing, found.problems):  # in the order of the links
-            texts.reverse()
+            if found.runs(place):
+                later, found.columns = found.columns, {}
+                later_missing, found.missing = found.missing, []
+                later_problems, found.problems = found.problems, []
+                self._add(found, place, columns)
+                found.columns = {**found.columns, **later}  # what concerns the first link comes first
+                found.missing += later_missing
+                found.problems += later_problems
         return found
+
+    def _add(self, found: Demand, place: int, columns: Optional[Sequence[Any]]) -> None:
+        """What a link takes for the outputs that are wanted of it."""
+        wanted = found.wanted[place] = self._in_order(place, found.wanted[place])
+        start = self.start(place)
+        if start > 0:
+            found.keyed[start - 1] = True
+        elif columns is not None:
+            found.problems += self.links[place].clashes(list(wanted), columns)
+        for requirement in self.links[place].requirements(list(wanted)):
+            self._trace(found, place, requirement, columns)
 
     def _in_order(self, place: int, wanted: Mapping[str, None]) -> dict[str, None]:
         """Outputs in the link's own order, whoever asked for them first."""
@@ -302,7 +309,11 @@ class Chain:
             message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
             raise InputError(message)
         if outputs is None:
-            return [(place, name) for place, link in enumerate(self.links) for name in link.outputs()]
+            everything = [(place, name) for place, link in enumerate(self.links) for name in link.outputs()]
+            if not everything:
+                message = "no link of the chain has features yet; add them with register_filter or register_attribute"
+                raise InputError(message)
+            return everything
         places = {link.name: place for place, link in enumerate(self.links)}
         found: dict[tuple[int, str], None] = {}
         for output in outputs:

@@ -79,11 +79,11 @@ def merged_graph(chain: Chain, grouper: Grouper) -> tuple[Graph, Mapping[str, Ca
     graphs = _Merging(chain, grouper)
     for place in range(len(chain.links)):
         graphs.add(place)
-    graph = graph_of(node for node, _ in graphs.made.values())
     for name in graphs.columns:
-        if name in graph.nodes:
+        if name in graphs.made:
             message = f"column {name!r} of the frame has the name of a node of the merged graph; rename the column"
             raise InputError(message)
+    graph = graph_of(node for node, _ in graphs.made.values())
     return graph, {name: function for name, (_, function) in graphs.made.items()}
 
 
@@ -99,11 +99,7 @@ class _Merging:
     def add(self, place: int) -> None:
         """Nodes of a link, and those that hand columns on to it."""
         link, start = self._chain.links[place], self._chain.start(place)
-        base = ROWS
-        if start > 0:
-            before = self._chain.links[start - 1]
-            base = f"{prefix_of(before)}groups as rows"
-            self._share(_rows_node(before, base))
+        base = ROWS if start == 0 else self._chain.links[start - 1].keys_node()
         columns: dict[str, str] = {}
         for requirement in link.requirements(link.outputs()):
             sources = self._chain.sources(place, requirement.column)
@@ -112,7 +108,7 @@ class _Merging:
             elif start == 0:
                 self.columns.add(requirement.column)
         at = Place(link.by, prefix_of(link), columns)
-        for made in link.nodes(at, RowNodes(base, partial(self._grouping, at, base))):
+        for made in link.nodes(at, RowNodes(base, partial(self._grouping, place, at, base))):
             if made[0].name in self.made:
                 message = f"two nodes of the merged graph are called {made[0].name!r}; rename one of the features"
                 raise DuplicateNameError(message)
@@ -132,33 +128,41 @@ class _Merging:
             return made[0].name
         return f"{prefix_of(link)}{source.name}"
 
-    def _grouping(self, at: Place, base: str) -> str:
+    def _grouping(self, place: int, at: Place, base: str) -> str:
         """Node with a link's rows by its keys; links with the same keys share it."""
         keys = tuple(at.column(name) for name in at.by)
         if (base, keys) not in self._groupings:
-            made = _grouping_node(at, base, keys, self._grouper)
+            made = self._grouping_node(place, at, base)
             self._share(made)
             self._groupings[base, keys] = made[0].name
         return self._groupings[base, keys]
 
+    def _grouping_node(self, place: int, at: Place, base: str) -> Made:
+        """Node with a link's rows by its keys; keys of the link before come straight from its groups."""
+        start = self._chain.start(place)
+        before = self._chain.links[start - 1] if start else None
+        sources = {key: self._chain.sources(place, key) for key in at.by}
+        of_groups = {key: found[0].name for key, found in sources.items() if found and found[0].level == "key"}
+        others = {key: at.column(key) for key in at.by if key not in of_groups}
+        grouper = self._grouper
 
-def _grouping_node(at: Place, base: str, keys: Sequence[str], grouper: Grouper) -> Made:
-    def rows(**values: Any) -> Grouping:
-        """Hold the rows with their keys; the groups are found when something asks for them."""
-        return grouper(values[base].frame({key: values[node] for key, node in zip(at.by, keys)}), at.by)
+        def rows(**values: Any) -> Grouping:
+            """Hold the rows with their keys; the groups are found when something asks for them."""
+            columns = {key: values[node] for key, node in others.items()}
+            if before is not None and of_groups:
+                keys = before.keys_of(values[base])
+                columns.update({key: column_values(keys[name]) for key, name in of_groups.items()})
+            return grouper(rows_of(values[base]).frame({key: columns[key] for key in at.by}), at.by)
 
-    text = f"The rows with {', '.join(at.by)}."
-    return made_node(f"{at.prefix}rows by {', '.join(at.by)}", "link", [base, *keys], rows, text)
+        text = f"The rows with {', '.join(at.by)}."
+        return made_node(f"{at.prefix}rows by {', '.join(at.by)}", "link", [base, *others.values()], rows, text)
 
 
-def _rows_node(link: Link, name: str) -> Made:
-    source = link.keys_node()
-
-    def rows(**values: Any) -> FrameRows:
-        """Make rows of a link's groups."""
-        return FrameRows(pd.RangeIndex(len(link.keys_of(values[source]))), {})
-
-    return made_node(name, "link", [source], rows, f"The groups of {link.name}, as rows.")
+def rows_of(value: Any) -> FrameRows:
+    """The rows that a node tells of: those of the frame, or the groups of a model or a fit."""
+    if isinstance(value, FrameRows):
+        return value
+    return FrameRows(pd.RangeIndex(value.groups.n_groups if isinstance(value, Grouping) else len(value)), {})
 
 
 def _key_node(link: Link, key: str) -> Made:
@@ -197,17 +201,15 @@ def placed_model_nodes(features: Sequence[Feature], at: Place, grouping: str) ->
     grouping : str
         Node with the rows by the keys.
     """
-    nodes = model_nodes(features, at)
-    own = {node.name for node, _ in nodes}
+    nodes = [(node, function) for node, function in model_nodes(features, at) if node.name != at.grouping]
+    own = {at.grouping, *(node.name for node, _ in nodes)}
+
+    def groups(**values: Any) -> Grouping:
+        """Find the groups of the rows."""
+        return _with_groups(values[grouping])
+
     found = [_on_rows(node, function, own, grouping) for node, function in nodes]
-    if at.grouping not in own:
-
-        def groups(**values: Any) -> Grouping:
-            """Find the groups of the rows."""
-            return _with_groups(values[grouping])
-
-        found.append(made_node(at.grouping, "grouping", [grouping], groups, "The groups of the rows."))
-    return found
+    return [*found, made_node(at.grouping, "grouping", [grouping], groups, "The groups of the rows.")]
 
 
 def _with_groups(grouping: Grouping) -> Grouping:
