@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Progress = Union[bool, Callable[[str, int, int], None], None]
 
 
-def checked_progress(progress: Any) -> Progress:
+def checked_progress(progress: Progress) -> Progress:
     """What shows the progress of runs; anything else is refused."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         message = f"progress must be None, True, False or a function (node, done, total), got {progress!r}"
