@@ -13,6 +13,7 @@ from gbr_dag.graph.checks import listed, suggestion, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gbr_dag.features.grouping import Grouping
     from gbr_dag.features.model import Place
     from gbr_dag.graph.structure import Node
 
@@ -62,12 +63,30 @@ class LinkRun:
     spread: Mapping[str, Any]
 
 
+class KeyedRows(Protocol):
+    """The rows that a link works on with its keys, from the values of some nodes; made once a run."""
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Nodes whose values it takes."""
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Keys of the link before, which it knows, by the nodes that would give them."""
+
+    def __call__(self, values: Mapping[str, Any]) -> Grouping:
+        """The rows, whose groups are found when something asks for them."""
+
+    def key(self, values: Mapping[str, Any], name: str) -> Any:
+        """Values of a key of the link before."""
+
+
 @dataclass(frozen=True)
 class RowNodes:
-    """Nodes that tell of the rows that a link works on: as they are, and with the keys (made when asked for)."""
+    """What tells of the rows that a link works on: a node, and the rows with the link's keys."""
 
     plain: str
-    keyed: Callable[[], str]
+    keyed: KeyedRows
 
 
 class Link(Protocol):
@@ -106,8 +125,14 @@ class Link(Protocol):
     def report(self) -> pd.DataFrame:
         """Steps of the last run."""
 
-    def keys_node(self) -> str:
+    def keys_node(self, place: Place) -> str:
         """Node that the keys are taken from."""
+
+    def rows_node(self, place: Place) -> str:
+        """Node that tells of the groups as rows of the next link."""
+
+    def whole(self, level: Level) -> Optional[str]:
+        """Output that holds all of a level, where there is one."""
 
     def keys_of(self, value: Any) -> pd.DataFrame:
         """Keys (n_groups,) from that node's value."""
@@ -118,7 +143,7 @@ class Link(Protocol):
     def nodes(self, place: Place, rows: RowNodes) -> list[tuple[Node, Callable[..., Any]]]:
         """Nodes of a graph."""
 
-    def spread_node(self, output: str) -> tuple[Node, Callable[..., Any]]:
+    def spread_node(self, place: Place, output: str) -> tuple[Node, Callable[..., Any]]:
         """Node of a group-level output for every row."""
 
 

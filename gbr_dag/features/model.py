@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
@@ -32,11 +32,14 @@ class Place:
         Goes before the names of its nodes.
     columns : mapping of str to str
         Nodes that its columns come from; the others are inputs of the graph.
+    shared : str, optional
+        Node of another model with the same rows and keys that finds the groups.
     """
 
     by: tuple[str, ...]
     prefix: str
     columns: Mapping[str, str]
+    shared: Optional[str] = None
 
     def column(self, name: str) -> str:
         """Node or input that a column comes from."""
@@ -45,7 +48,7 @@ class Place:
     @property
     def grouping(self) -> str:
         """Node that finds the groups."""
-        return f"{self.prefix}group by {', '.join(self.by)}"
+        return self.shared or f"{self.prefix}group by {', '.join(self.by)}"
 
 
 def model_graph(features: Sequence[Feature], by: Sequence[str]) -> tuple[Graph, Callables]:

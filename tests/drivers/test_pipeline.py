@@ -218,12 +218,58 @@ def test_merged_runs_fewer_nodes():
     found = merged.execute(rows)
     nodes = set(merged.report()["node"])
     assert len(nodes) < len(everything)
-    rows_of_links = {"pp__rows by town, street", "cp__rows by town"}
-    assert nodes - rows_of_links == {"pp__group by town, street", "pp__total", "cp__share"}
-    assert nodes - rows_of_links < everything
+    assert nodes == {"pp__group by town, street", "pp__total", "cp__share"}
+    assert nodes < everything
     pd.testing.assert_frame_equal(found["output"], results["cp"]["rows"][["share"]], check_exact=True)
     assert found["pp"] == {"rows": None, "groups": None, "output": None}
     assert merged.required_inputs() == ["town", "street", "price"]
+
+
+def on_same_rows(by: Any) -> gbr_dag.ModelPipeline:
+    other = model("cp", by)
+    other.register_filter("new", lambda age, town: age < town)
+    other.register_attribute("n_new", lambda new: new.sum())
+    other.register_attribute("dearest", lambda price, total: (price / total).max())
+    return gbr_dag.ModelPipeline([houses(), other], on="rows")
+
+
+def n_run(pipeline: gbr_dag.ModelPipeline, outputs: Any) -> tuple[int, int]:
+    """Nodes that the merged graph runs, and those of the sequence; the results are the same."""
+    merged, rows = pipeline.merged(outputs), made_rows()
+    assert_same(merged.execute(rows), pipeline.execute(rows, outputs))
+    return len(merged.report()), len(pipeline.report())
+
+
+@pytest.mark.parametrize("outputs", [None, ["pp__mean_age", "cp__n_new"], ["pp__n_older", "cp__dearest"]], ids=str)
+def test_links_with_the_same_rows_and_keys_find_the_groups_once(outputs):
+    pipeline = on_same_rows(["town", "street"])
+    n_merged, n_sequence = n_run(pipeline, outputs)
+    assert n_merged < n_sequence
+    nodes = pipeline.merged(outputs).plan().nodes
+    assert [node for node in nodes if "group by" in node] == ["pp__group by town, street"]
+
+
+@pytest.mark.parametrize("by", ["town", ["street", "town"]], ids=str)
+def test_links_with_other_keys_find_their_own_groups(by):
+    pipeline = on_same_rows(by)
+    rows = made_rows()
+    assert_same(pipeline.merged().execute(rows), pipeline.execute(rows))
+    assert sum("group by" in node for node in pipeline.merged().plan().nodes) == 2
+
+
+def test_the_merged_graph_of_groups_as_rows_never_runs_more():
+    def pipeline(on: Any, n_links: int) -> gbr_dag.ModelPipeline:
+        same = model("same", "town")
+        same.register_attribute("n_above", lambda above: above.sum())
+        same.register_filter("first", lambda street, n_older: street.isin(["ash"]) & (n_older > 1))
+        return gbr_dag.ModelPipeline([houses(), towns(), same][:n_links], on=on)
+
+    for on, n_links in (("groups", 2), (("groups", "rows"), 3)):
+        made = pipeline(on, n_links)
+        for outputs in [None, *([name] for name in made.list_outputs()["name"])]:
+            n_merged, n_sequence = n_run(pipeline(on, n_links), outputs)
+            assert n_merged <= n_sequence, outputs
+    assert "same__group by town" not in made.merged().plan().nodes
 
 
 def test_sequence_runs_what_later_links_need():
@@ -243,11 +289,8 @@ def test_groups_and_broadcasts_are_made_once_for_links_with_the_same_keys():
     assert_same(merged.execute(rows), pipeline.execute(rows, ["pp__older", "cp__relative"]))
     nodes = merged.report()["node"].tolist()
     assert nodes.count("pp__mean_age per row") == 1
-    assert [node for node in nodes if " per row" in node or "rows by" in node or "group by" in node] == [
-        "pp__rows by town, street",
-        "pp__group by town, street",
-        "pp__mean_age per row",
-    ]
+    steps = [node for node in nodes if " per row" in node or "group by" in node]
+    assert steps == ["pp__group by town, street", "pp__mean_age per row"]
     by_hand, _ = by_hand_streets(rows)
     np.testing.assert_allclose(
         merged.execute(rows)["cp"]["rows"]["relative"], by_hand["age"] / by_hand["mean_age"], rtol=1e-14
@@ -460,6 +503,7 @@ def test_merged_is_planned_drawn_and_explained(tmp_path):
     assert "pp__total" in merged.why("pp__total")
     assert "cp__most_older" in str(merged.plan())
     assert "pp__total" not in merged.plan().nodes
+    assert merged.plan(made_rows()).missing == ()
     assert "pp__n_older" in merged.draw()
     assert merged.draw(tmp_path / "chain.dot").endswith("chain.dot")
     assert repr(merged) == f"<MergedPipeline of pp, cp: {len(merged.plan().nodes)} nodes run>"
