@@ -310,6 +310,15 @@ def test_a_column_that_another_diagnostic_gives_is_hinted_at():
         gbr_dag.ModelPipeline([LINE_FIT]).merged(["line__y_prediction_err"])
 
 
+def test_a_diagnostic_that_is_there_is_not_hinted_at():
+    over_groups = gbr_dag.GroupFit("second", by="sector", targets="y_prediction", weights="y_pull")
+    with pytest.raises(MissingInputError) as caught:
+        gbr_dag.ModelPipeline([LINE_FIT, over_groups]).validate(made_rows())
+    text = str(caught.value)
+    assert "if diagnostics has" not in text
+    assert text.startswith("did you mean on='rows'? of the rows, not of their groups: y_prediction, y_pull; 2 things")
+
+
 def test_bins_that_the_frame_has_are_told_beforehand():
     fit = gbr_dag.WindowFit("w", "bin", {"bin": 1}, "y", binning={"bin": "sector // 2"})
     with pytest.raises(InputError, match="link 'w': binning makes 'bin', which the frame has already"):
