@@ -106,6 +106,16 @@ def test_merged_equals_the_sequence(outputs):
         assert n_nodes < len(pipeline.report())
 
 
+def test_all_columns_of_a_fit_are_one_node():
+    pipeline = gbr_dag.ModelPipeline([LINE_FIT, masked(), SMOOTH_FIT, last_model()], on="rows")
+    merged = pipeline.merged()
+    assert {"line__fit_table", "line__predictions", "smooth__fit_table"} <= set(merged.outputs)
+    of_line = [node for node in merged.plan().nodes if node.startswith("line__y_")]
+    assert of_line == ["line__y_residual", "line__y_slope_x", "line__y_slope_x per row"]  # later links take these
+    some = pipeline.merged(["line__y_slope_x", "line__y_rms"])
+    assert some.outputs == ("line__y_slope_x", "line__y_rms")
+
+
 def test_merged_runs_the_fits_that_are_needed():
     pipeline = gbr_dag.ModelPipeline([LINE_FIT, masked(), SMOOTH_FIT, last_model()], on="rows")
     nodes = pipeline.merged(["last__slope"]).plan().nodes
