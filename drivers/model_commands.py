@@ -31,7 +31,8 @@ Features = Annotated[
     Path,
     typer.Argument(
         metavar="FEATURES.py",
-        help="Python file of features, each marked @attribute, @row, @per_group, @per_row or #agg. Its code is run.",
+        help="Python file of functions: of row level if unmarked, of group level if marked #agg or @attribute;"
+        " @per_group and @per_row run one by one. Its code is run.",
         exists=True,
         dir_okay=False,
     ),
@@ -68,7 +69,9 @@ def run(
     ] = None,
     rows_out: Annotated[
         Optional[Path],
-        typer.Option("--rows-out", help="The same for row-level features: one row a row of FILE, in its order."),
+        typer.Option(
+            "--rows-out", help="The same for row-level features: one row a row of FILE, in its order, keys first."
+        ),
     ] = None,
     name: Name = None,
     debug: Debug = False,
@@ -77,6 +80,8 @@ def run(
 
     The code of FEATURES.py is run: take no file from strangers.
     """
+    import pandas as pd
+
     from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
 
     with errors_on_one_line(debug):
@@ -84,8 +89,10 @@ def run(
             check_suffix(named)
         driver = _driver(features, key, name)
         paths = {"group": out, "row": rows_out}
-        result = driver.execute(read_frame(file), _written(driver, split(outputs), paths))
-        for path, table in ((out, result["groups"]), (rows_out, result["rows"])):
+        frame = read_frame(file)
+        result = driver.execute(frame, _written(driver, split(outputs), paths))
+        rows = None if rows_out is None else pd.concat([frame[list(driver.by)], result["rows"]], axis=1)
+        for path, table in ((out, result["groups"]), (rows_out, rows)):
             if path is not None:
                 write_frame(table, path)
                 typer.echo(f"wrote {path}: {len(table):,} rows, {len(table.columns)} columns")
