@@ -36,7 +36,7 @@ def chain_frame(frame: Any, chain: Chain, demand: Demand) -> pd.DataFrame:
     running = [place for place in range(len(chain.links)) if demand.runs(place)]
     keys = {key for place in running for key in chain.links[place].by if key in demand.columns}
     compared = {name for place in running for name in chain.links[place].compared() if name in demand.columns}
-    working = working_frame(frame, taken, keys=keys, compared=compared)
+    working = working_frame(frame, taken, keys=keys, compared=compared, plain=taken)
     return working[taken] if library_of(frame) == "pandas" else working
 
 

@@ -54,7 +54,7 @@ def taken_frame(frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[
         if known.count(name) > 1:
             message = f"frame has several columns {name!r}; {rename_way_out(library)}"
             raise InputError(message)
-    working = working_frame(frame, wanted, keys=by, exact=wanted)
+    working = working_frame(frame, wanted, keys=by, plain=wanted)
     if library != "pandas":
         return working
     # frame[wanted] would copy the columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,12 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from gbr_dag.errors import InputError
+
+Nulls = Literal["nan", "apart", "as in pandas"]
+"""What stands for nulls: NaN in all numbers; what is apart from NaN; or what a frame of pandas would have held."""
+
+_EXACT = 2**53
+"""Integers beyond it have no float of their own."""
 
 _ORDERED_TYPES = (
     types.is_integer,
@@ -46,20 +52,16 @@ def check_key(name: str, kind: pa.DataType, text: str) -> None:
         raise InputError(message)
 
 
-def is_floating(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds floats, for which NaN can stand where a null was."""
-    return bool(types.is_floating(column.type))
-
-
-def working_values(column: pa.ChunkedArray, *, nullable: bool, by_text: bool = False, ordered: bool = False) -> Any:
+def working_values(column: pa.ChunkedArray, *, nulls: Nulls, by_text: bool = False, ordered: bool = False) -> Any:
     """Values of a column (n_rows,): an array of numpy over its memory where it has the type, else one of pandas.
 
     Parameters
     ----------
     column : pyarrow.ChunkedArray (n_rows,)
         Several chunks are put together, which copies this column.
-    nullable : bool
-        Numbers with nulls become nullable ones; otherwise floats with NaN.
+    nulls : {"nan", "apart", "as in pandas"}
+        Numbers with nulls become floats with NaN; nullable ones; or, booleans and integers beyond 2**53 only, nullable
+        ones, and text is that of which comparisons with a missing one are false.
     by_text, ordered : bool
         Categories are to be sorted by their text; are ordered, whatever Arrow says.
     """
@@ -67,14 +69,21 @@ def working_values(column: pa.ChunkedArray, *, nullable: bool, by_text: bool = F
     if types.is_dictionary(kind):
         return _categorical(column, by_text, ordered or kind.ordered)
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-        return _numbers(_in_one_piece(column), nullable)
+        values = _in_one_piece(column)
+        return _numbers(values, nulls == "apart" or (nulls == "as in pandas" and not _has_floats(values)))
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return pd.arrays.ArrowStringArray(column.cast(pa.large_string()))
+        text = column.cast(pa.large_string())
+        return _text_dtype().__from_arrow__(text) if nulls == "as in pandas" else pd.arrays.ArrowStringArray(text)
     if types.is_date(kind):  # pandas has no dates: midnights are exact, and compare with text in expressions
         column = column.cast(pa.timestamp("s" if types.is_date32(kind) else "ms"))
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_duration(kind):
         return _moments(column)
     return pd.arrays.ArrowExtensionArray(column)
+
+
+def is_null(column: pa.ChunkedArray) -> bool:
+    """Whether a column is of the type that holds nulls alone."""
+    return bool(types.is_null(column.type))
 
 
 def arrow_result(result: pd.DataFrame, keys: Mapping[str, Optional[pa.Field]], *, with_dates: bool = False) -> pa.Table:
@@ -120,6 +129,24 @@ def _result_values(column: pd.Series, with_dates: bool) -> Any:
 
 def _in_one_piece(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _text_dtype() -> pd.StringDtype:
+    """Text as pandas 3 has it, where what is missing is NaN and equals nothing."""
+    try:
+        return pd.StringDtype("pyarrow", na_value=np.nan)
+    except TypeError:  # pandas 2.2
+        return pd.StringDtype("pyarrow_numpy")
+
+
+def _has_floats(values: pa.Array) -> bool:
+    """Whether there is a float for each number."""
+    if types.is_boolean(values.type):
+        return False
+    if types.is_floating(values.type) or values.type.bit_width < 64 or not values.null_count:
+        return True
+    ends = pc.min_max(values).as_py()
+    return ends["max"] is None or max(ends["max"], -ends["min"]) <= _EXACT
 
 
 def _numbers(values: pa.Array, nullable: bool) -> Any:

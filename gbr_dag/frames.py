@@ -16,6 +16,8 @@ from gbr_dag.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gbr_dag.arrow_columns import Nulls
+
 ACCEPTED = "a pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table"
 """What a frame may be, in the words of messages."""
 
@@ -75,7 +77,7 @@ def working_frame(
     *,
     keys: Collection[str] = (),
     compared: Collection[str] = (),
-    exact: Collection[str] = (),
+    plain: Collection[str] = (),
 ) -> pd.DataFrame:
     """Some columns of a frame as a pandas frame over the same memory where numpy has the type; pandas stays itself.
 
@@ -89,14 +91,16 @@ def working_frame(
         Those that are grouped by: integers with nulls stay integers, a type without an order is refused.
     compared : collection of str
         Those that stand in an expression: nulls stay apart from NaN.
-    exact : collection of str
-        Those whose integers and booleans stay what they are beside nulls; floats with nulls have NaN.
+    plain : collection of str
+        Those that functions of a user compute with, keys among them or not: they are what a frame of pandas would have
+        held, so that functions give the same for either. Integers with nulls are floats with NaN, beyond 2**53 nullable
+        ones; text lacks NaN, of which comparisons are false; booleans with nulls are nullable.
 
     Returns
     -------
     pandas.DataFrame (n_rows,)
         With a plain range index. Numbers in their own dtype, those with nulls as floats with NaN unless they are
-        keys, compared or exact; text, dates, times and categories in the nearest dtype of pandas. polars sorts its
+        keys or compared; text, dates, times and categories in the nearest dtype of pandas. polars sorts its
         Categorical by text, and so do these; Enum and Arrow dictionaries keep the order of their categories.
 
     Raises
@@ -117,15 +121,26 @@ def working_frame(
         column = table.column(name)
         if name in keys:
             arrow_columns.check_key(name, column.type, dtype_text(frame, name))
+        if name in plain and name not in keys and arrow_columns.is_null(column):
+            column = column.cast("float64")
         columns[name] = arrow_columns.working_values(
             column,
-            nullable=name in keys or name in compared or (name in exact and not arrow_columns.is_floating(column)),
+            nulls=_nulls_of(name, keys, compared, plain),
             by_text=name in sorted_by_text,
             ordered=name in with_order,
         )
     working = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
     working.attrs[NULLS_MARK] = True
     return working
+
+
+def _nulls_of(name: str, keys: Collection[str], compared: Collection[str], plain: Collection[str]) -> Nulls:
+    """What stands for the nulls of a column."""
+    if name in compared:
+        return "apart"
+    if name in plain:
+        return "as in pandas"
+    return "apart" if name in keys else "nan"
 
 
 def working_series(values: Any) -> Optional[pd.Series]:
@@ -138,7 +153,7 @@ def working_series(values: Any) -> Optional[pd.Series]:
 
     array = values.to_arrow() if dependencies.is_polars_series(values) else values
     column = arrow_columns.chunked(array)
-    return None if column is None else pd.Series(arrow_columns.working_values(column, nullable=True), copy=False)
+    return None if column is None else pd.Series(arrow_columns.working_values(column, nulls="apart"), copy=False)
 
 
 def in_kind_of(frame: Any, result: pd.DataFrame, *, keys: Collection[str] = ()) -> Any:

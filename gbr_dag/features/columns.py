@@ -12,7 +12,7 @@ import pandas as pd
 from gbr_dag.features import numpy_functions
 from gbr_dag.features.column_reductions import Positions, Reduction, without_neutral
 from gbr_dag.features.column_values import ColumnValues, Kind
-from gbr_dag.features.elementwise import elementwise, refuse_collections
+from gbr_dag.features.elementwise import elementwise, refuse_collections, refuse_date
 from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.methods import Accessor, Method, accessor_of_values, allowed_method
 from gbr_dag.features.reductions import REDUCTIONS
@@ -232,6 +232,7 @@ def _install_operators() -> None:
     def direct(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def applied(self: GroupedColumn, other: Any) -> Any:
             refuse_collections((other,))
+            refuse_date(self, other)
             return elementwise(function, (self, other), {})
 
         return applied
@@ -239,6 +240,7 @@ def _install_operators() -> None:
     def reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def applied(self: GroupedColumn, other: Any) -> Any:
             refuse_collections((other,))
+            refuse_date(self, other)
             return elementwise(function, (other, self), {})
 
         return applied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -100,6 +101,17 @@ def _group_values(column: ColumnValues) -> Any:
     if isinstance(plain_type, np.dtype) and plain_type.kind in "biuf" and not values.isna().any():
         return values.to_numpy(dtype=plain_type)
     return column.as_series()
+
+
+def refuse_date(column: ColumnValues, other: Any) -> None:
+    """Refuse that points in time meet a date: pandas compares neither, and finds them different, which none means."""
+    is_date = isinstance(other, datetime.date) and not isinstance(other, datetime.datetime)
+    if is_date and column.dtype.kind == "M":
+        message = (
+            f"a datetime.date meets {column.dtype}, as which dates come: to pandas they are of different types; write"
+            f" pd.Timestamp({str(other)!r})"
+        )
+        raise InputError(message)
 
 
 def refuse_collections(values: Sequence[Any]) -> None:

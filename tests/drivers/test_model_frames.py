@@ -37,6 +37,8 @@ def table() -> pl.DataFrame:
             "zone": ["b", "a", None, "b", "a"],
             "x": [1.0, None, 3.0, 5.0, float("nan")],
             "n": pl.Series([1, None, 3, 4, 5], dtype=pl.Int32),
+            "long": [2**60 + 1, None, 3, 4, 5],
+            "nothing": [None] * 5,
             "flag": [True, False, None, None, True],
             "word": ["one", None, "three", "four", "five"],
             "day": [date(2024, 5, k) for k in (3, 1, 4, 1, 5)],
@@ -49,10 +51,10 @@ def table() -> pl.DataFrame:
 
 ROW_LEVEL = {
     "double": (lambda x: 2 * x, pl.Float64, [2.0, "nan", 6.0, 10.0, "nan"]),
-    "more": (lambda n: n + 1, pl.Int32, [2, None, 4, 5, 6]),
+    "more": (lambda n: n + 1, pl.Float64, [2, "nan", 4, 5, 6]),  # to pandas, integers with nulls are floats
     "opposite": (lambda flag: ~flag, pl.Boolean, [False, True, None, None, False]),
     "loud": (lambda word: word.str.upper(), pl.String, ["ONE", None, "THREE", "FOUR", "FIVE"]),
-    "length": (lambda word: word.str.len(), None, [3, None, 5, 4, 4]),
+    "length": (lambda word: word.str.len(), None, [3, "nan", 5, 4, 4]),
     "tomorrow": (  # no date any more, but a point in time, as to pandas
         lambda day: day + pd.Timedelta(days=1),
         pl.Datetime,
@@ -67,7 +69,11 @@ ROW_LEVEL = {
     "is_may": (lambda day: day.dt.month == 5, pl.Boolean, [True] * 5),
     "hue": (lambda colour: colour, pl.Categorical, ["red", None, "blue", "red", "blue"]),
     "is_red": (lambda colour: colour == "red", pl.Boolean, [True, False, False, True, False]),
-    "many": (lambda n: n > 3, pl.Boolean, [False, None, False, True, True]),
+    "many": (lambda n: n > 3, pl.Boolean, [False, False, False, True, True]),
+    "is_one": (lambda word: np.where(word == "one", 1, 0), pl.Int64, [1, 0, 0, 0, 0]),
+    "known": (lambda word: word != "", pl.Boolean, [True] * 5),
+    "longer": (lambda long: long + 1, pl.Int64, [2**60 + 2, None, 4, 5, 6]),
+    "of_nothing": (lambda nothing: nothing + 1, pl.Float64, ["nan"] * 5),
     "size_word": (lambda x: np.where(x > 2, "big", "small"), pl.String, ["small", "small", "big", "big", "small"]),
 }
 
@@ -124,7 +130,7 @@ def test_groups_values_for_rows_that_lack_a_key(table, kind):
     rows = as_polars(driver.execute(given(table, kind))["rows"], kind)
     b, a = date(2024, 5, 3), date(2024, 5, 5)
     check(rows["latest_of_row"], pl.Date, [b, a, None, b, a])
-    check(rows["of_total"], None, [5, None, None, 20, 25])
+    check(rows["of_total"], None, [5, "nan", "nan", 20, 25])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,6 +159,48 @@ def test_floats_have_nan_where_nulls_were(table, kind):
     rows = as_polars(driver.execute(given(table, kind))["rows"], kind)
     assert rows["missing"].to_list() == [False, True, False, False, True]
     assert rows["n_missing"].to_list() == [False, True, False, False, False]
+
+
+MISSING = {
+    "share_many": lambda n: (n > 2).mean(),
+    "n_differ": lambda n, x: (n != x).sum(),
+    "n_one": lambda word: (word == "one").sum(),
+    "n_before": lambda late: (late < pd.Timestamp("2024-01-02")).sum(),
+    "spread": lambda n: np.where(n > 2, n, -1).std(),
+    "n_keys": lambda key: (key > 1).sum(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", MISSING)
+def test_missing_values_are_those_of_pandas(table, kind, name):
+    table = table.with_columns(key=pl.Series([2, 2, None, 1, 1]))
+    frame = table.select("key", "x", "n", "word", "late").to_pandas()
+    driver = driver_of("key").register_attribute(name, MISSING[name])
+    found = as_polars(driver.execute(given(table, kind))["groups"], kind)
+    assert found["key"].to_list() == [1, 2]
+    expected = driver.execute(frame)["groups"]
+    assert found[name].to_list() == expected[name].tolist()
+    assert driver.verify(given(table, kind)).equal
+
+
+def test_nullable_columns_of_pandas_stay_such(table):
+    frame = pd.DataFrame({"zone": [1, 1], "n": pd.array([3, None], dtype="Int64")})
+    driver = driver_of().register_attribute("share_many", lambda n: (n > 2).mean())
+    assert driver.execute(frame)["groups"]["share_many"].tolist() == [1.0]
+
+
+def test_a_key_of_nulls_alone(table):
+    for kind in KINDS:
+        driver = driver_of("nothing").register_attribute("n_rows", lambda x: x.size)
+        assert as_polars(driver.execute(given(table, kind))["groups"], kind).height == 0
+
+
+@pytest.mark.parametrize("compared", [lambda day: day > date(2024, 5, 2), lambda day: date(2024, 5, 2) == day])
+def test_dates_of_python_are_refused_with_the_cure(table, compared):
+    driver = driver_of().register_filter("later", compared)
+    with pytest.raises(gbr_dag.InputError, match=r"feature 'later'.*write pd.Timestamp\('2024-05-02'\)"):
+        driver.execute(table)
 
 
 def test_a_lazy_frame_is_collected_with_the_columns_needed_only(table):
