@@ -237,8 +237,8 @@ class _Clock:
         seconds = (time.perf_counter() - self._start) / self._done
         message = (
             f"{self._feature.label} runs once per {self._each}: {self._calls:,} calls of {1e6 * seconds:,.0f} us each,"
-            f" about {self._calls * seconds:.2g} s; written for columns, without its mark @{self._feature.way}, it would"
-            " run once"
+            f" about {self._calls * seconds:.2g} s; written for columns, without its mark @{self._feature.way}, it"
+            " would run once"
         )
         warn_caller(message, PerformanceWarning)
 

@@ -106,7 +106,9 @@ def test_a_column_that_inputs_lacks_is_told(frame):
         return frame
 
     driver = driver_of().register_filter("value", value, inputs=["x"], outputs=["value"], legacy_mode=True)
-    told = r"feature 'value' \(.*KeyError: 'price'; if that is a column, inputs= lacks it: the function gets 'zone', 'x'"
+    told = (
+        r"feature 'value' \(.*KeyError: 'price'; if that is a column, inputs= lacks it: the function gets 'zone', 'x'"
+    )
     with pytest.raises(gbr_dag.InputError, match=told) as caught:
         driver.execute(frame.assign(price=2.0))
     assert isinstance(caught.value.__cause__, KeyError)
