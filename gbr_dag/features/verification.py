@@ -34,6 +34,8 @@ class Verification:
         Calls for a group, or for one of its rows, that raised: ``feature`` (its name), the key columns, ``error``.
     features : tuple of str
         Outputs that were compared, in the order in which they run.
+    called_alike : tuple of str
+        Outputs of functions that both runs call in the same way, so that equal values say nothing of them.
     groups, rows : int
         How many were compared.
     all_groups : int
@@ -48,7 +50,8 @@ class Verification:
     Made by :meth:`gbr_dag.ModelDriver.verify`. The literal run starts from the columns of the frame and chains its own
     results. Functions get a Series of the group's rows for a column or a row-level feature, and for a group-level
     feature its value, as a constant Series if they are row level. Functions marked ``@per_group`` and ``@per_row`` are
-    called in the same way in both runs, and those of frames once: their values are taken as they are.
+    called in the same way in both runs, and those of frames once: their values are taken as they are, what follows from
+    them is compared.
 
     Types do not count: 1 equals 1.0, and NaN, NaT, None and NA equal each other. Floats may differ by ``tolerance``
     relative to the larger one (64 roundings of single precision, if they are made of float32), and by what sums that
@@ -74,6 +77,7 @@ class Verification:
     differences: pd.DataFrame = dataclasses.field(repr=False, compare=False)
     failures: pd.DataFrame = dataclasses.field(repr=False, compare=False)
     features: tuple[str, ...]
+    called_alike: tuple[str, ...]
     groups: int
     rows: int
     all_groups: int
@@ -91,8 +95,11 @@ class Verification:
             f"{_counted(len(self.features), 'feature')} in {self.groups:,} of {_counted(self.all_groups, 'group')}"
             f" ({_counted(self.rows, 'row')})"
         )
+        if self.called_alike:
+            compared += f"; {len(self.called_alike):,} called the same way in both runs: {', '.join(self.called_alike)}"
         if self.equal:
-            return "\n".join([f"the grouped run equals the literal one: {compared}", *self._failures_in_words()])
+            found = "the grouped run equals the literal one" if self.features else "nothing to compare"
+            return "\n".join([f"{found}: {compared}", *self._failures_in_words()])
         differing = list(dict.fromkeys(self.differences["feature"]))
         lines = [self._first_in_words(differing[0])]
         if differing[0] in self.hints:
@@ -208,7 +215,8 @@ def verified(
     return Verification(
         differences=_table(records, ("feature", "level", *keys, "row", "grouped", "literal", "difference")),
         failures=_table(run.failures, ("feature", *keys, "error")),
-        features=tuple(precision),
+        features=tuple(name for feature in features if feature.way == "grouped" for name in feature.outputs),
+        called_alike=tuple(name for feature in features if feature.way != "grouped" for name in feature.outputs),
         groups=len(chosen),
         rows=sum(len(groups.rows[group]) for group in chosen),
         all_groups=len(groups.rows),

@@ -103,6 +103,7 @@ def test_a_right_engine_is_found_right() -> None:
     assert verification.rows == houses()["zone"].notna().sum()
     assert set(verification.features) == {function.__name__ for function in FUNCTIONS}
     assert list(verification.differences) == ["feature", "level", "zone", "row", "grouped", "literal", "difference"]
+    assert verification.called_alike == ()
     assert "equals the literal one: 11 features in 6 of 6 groups" in str(verification)
 
 
@@ -257,7 +258,16 @@ def test_functions_of_every_way_with_several_outputs_and_defaults() -> None:
     with pytest.warns(gbr_dag.PerformanceWarning):
         verification = driver.verify(houses())
     assert verification.equal, str(verification)
-    assert {"least", "low", "most", "lowered", "ranked"} <= set(verification.features)
+    assert set(verification.features) == {"plain", "high", "constant", "least", "low", "most"}
+    assert set(verification.called_alike) == {"ranked", "kind", "lowered"}
+    told = "6 features in 6 of 6 groups (110 rows); 3 called the same way in both runs: ranked, kind, lowered"
+    assert str(verification) == f"the grouped run equals the literal one: {told}"
+    with pytest.warns(gbr_dag.PerformanceWarning):
+        verification = driver.verify(houses(), outputs=["ranked"])
+    assert (
+        str(verification)
+        == "nothing to compare: 0 features in 6 of 6 groups (110 rows); 1 called the same way in both runs: ranked"
+    )
 
 
 def test_a_literal_call_that_raises_counts_where_the_other_run_has_a_value() -> None:
