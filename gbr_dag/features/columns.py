@@ -33,17 +33,9 @@ class GroupedColumn(Refusals, ColumnValues):
     ``all``, ``prod``, ``size`` and NumPy's functions of these names give one value per group. A value of the group
     meets its rows as a scalar would. Anything else raises :class:`gbr_dag.InputError`, and tells the ways out.
 
-    Parameters
-    ----------
-    values : array (n_rows,) or (n_groups,)
-        NumPy's or an extension array of pandas.
-    kind : {"series", "array", "group"}
-        What it is in the run of one group: a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do
-        not skip NaN and whose ``ddof`` is 0), or one value.
-    rows : Rows
-        The rows that it has values for.
-    grouping : Grouping
-        The groups of these.
+    In the run of one group it stands for a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do not
+    skip NaN and whose ``ddof`` is 0), or one value. ``repr`` tells which, ``as_series()`` gives the values of all
+    groups.
 
     Notes
     -----
