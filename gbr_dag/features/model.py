@@ -261,7 +261,7 @@ def _wrong_level(feature: Feature) -> str:
             " line, @attribute, or register_attribute"
         )
     return (
-        f"{feature.label} is group level but gives one value per row; reduce them, as by .mean() or .first(), or mark"
+        f"{feature.label} is group level but gives one value per row; reduce them, as by .mean() or .iloc[0], or mark"
         " it as row level: no #agg, @row, or register_filter"
     )
 

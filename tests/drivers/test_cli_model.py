@@ -146,6 +146,23 @@ def test_the_commands_of_the_guide_run(features, file, tmp_path, monkeypatch, ca
     assert list(pd.read_parquet("rows.parquet")) == ["zone", "age"]
 
 
+@pytest.mark.parametrize("command", ["run", "verify"])
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("def month(year_built):\n    return year_built.monthly()\n", "feature 'month' (%s:4): AttributeError: "),
+        ("@attribute(outputs=['a', 'b'])\ndef both(year_built):\n    return 1 / 0, 2\n", "feature 'both' (%s:4): Zero"),
+    ],
+)
+def test_an_error_in_a_feature_takes_a_line(call, file, tmp_path, command, function, told):
+    path = tmp_path / "cf.py"
+    path.write_text(f"from gbr_dag.features import attribute\n\n\n{function}", encoding="utf-8")
+    code, out, err = call(command, path, file, "--key", "zone")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert err.startswith("gbr-dag: " + told % path)
+    assert "Traceback" in call(command, path, file, "--key", "zone", "--debug")[2]
+
+
 def test_without_a_file_the_first_groups_are_printed(call, features, file):
     code, out, err = call("run", features, file, "--key", "zone,side")
     assert (code, err) == (0, "")
