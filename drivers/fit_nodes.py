@@ -13,7 +13,7 @@ from gbr_dag.drivers.binning_arguments import checked_binning
 from gbr_dag.drivers.fit_links import WHOLE, GroupFit
 from gbr_dag.drivers.predictions import predictions, row_of_table
 from gbr_dag.errors import DataWarning
-from gbr_dag.features.chain import SEPARATOR, LinkRun, Requirement, RowNodes
+from gbr_dag.features.chain import LinkRun, Requirement, RowNodes
 from gbr_dag.features.grouping import Grouping, Groups
 from gbr_dag.features.levels import Level
 from gbr_dag.features.merging import ROWS, FrameRows, Made, column_values, made_node, rows_of, spread_over
@@ -65,8 +65,9 @@ class FitLink:
 
     def hint(self, output: str) -> str:
         """The diagnostic that a column is made from."""
+        targets, suffix = self._fit._checked["targets"], self._fit._checked["suffix"]
         for part, diagnostic in (("pull", "rms"), ("prediction_err", "covariance")):
-            if any(output == name.replace("_residual", f"_{part}") for name in self.outputs("row")):
+            if output not in self.outputs("row") and output in {f"{target}_{part}{suffix}" for target in targets}:
                 return f"fit {self.name!r} gives {output!r} if diagnostics has {diagnostic!r}"
         return ""
 
@@ -91,8 +92,8 @@ class FitLink:
     def run(self, frame: pd.DataFrame, wanted: Sequence[str], spread: Sequence[str], *, keyed: bool) -> LinkRun:
         """Run the nodes on a frame."""
         columns = {name: f"column {name}" for name in self._fit.columns_by_role()}  # the table may have such names, too
-        nodes = self.nodes(Place(self.by, "", columns), RowNodes(ROWS, str))
-        nodes += [self._spread_node("", name) for name in spread]
+        place = Place(self.by, "", columns)
+        nodes = [*self._nodes(place, ROWS), *(self.spread_node(place, name) for name in spread)]
         graph = graph_of(node for node, _ in nodes)
         self._driver = Driver.of_graph(graph, {node.name: function for node, function in nodes}, progress=False)
         needs_table = keyed or any(name in self.outputs("group") for name in wanted)
@@ -108,9 +109,17 @@ class FitLink:
         driver = Driver.of_graph(graph_of([]), {}) if self._driver is None else self._driver
         return driver.report()
 
-    def keys_node(self) -> str:
+    def keys_node(self, place: Place) -> str:
         """The node of the fit table."""
-        return f"{self.name}{SEPARATOR}{_TABLE}"
+        return f"{place.prefix}{_TABLE}"
+
+    def rows_node(self, place: Place) -> str:
+        """The node that takes the lines of the table for rows."""
+        return f"{place.prefix}{_TABLE} as rows"
+
+    def whole(self, level: Level) -> str:
+        """The table, or what it says of every row."""
+        return _TABLE if level == "group" else _PREDICTIONS
 
     def keys_of(self, value: Any) -> pd.DataFrame:
         """Keys of a fit table."""
@@ -119,7 +128,9 @@ class FitLink:
 
     def nodes(self, place: Place, rows: RowNodes) -> list[Made]:
         """The fit table, what it says of every row, and one node a column."""
-        base = rows.plain
+        return self._nodes(place, rows.plain)
+
+    def _nodes(self, place: Place, base: str) -> list[Made]:
         columns = {name: place.column(name) for name in self._fit.columns_by_role()}
         table, said = f"{place.prefix}{_TABLE}", f"{place.prefix}{_PREDICTIONS}"
 
@@ -141,6 +152,7 @@ class FitLink:
         return [
             *found,
             *(_column_node(place.prefix, name, table) for name in self.outputs("group")),
+            _rows_node(self.rows_node(place), table),
             self._ids(place, base),
         ]
 
@@ -162,12 +174,9 @@ class FitLink:
             f"{place.prefix}{_ROWS_OF_TABLE}", "grouping", [base, *columns.values(), table], rows_of_table, text
         )
 
-    def spread_node(self, output: str) -> Made:
+    def spread_node(self, place: Place, output: str) -> Made:
         """Node that gives every row the value of its fit."""
-        return self._spread_node(f"{self.name}{SEPARATOR}", output)
-
-    def _spread_node(self, prefix: str, output: str) -> Made:
-        source, rows = f"{prefix}{output}", f"{prefix}{_ROWS_OF_TABLE}"
+        source, rows = f"{place.prefix}{output}", f"{place.prefix}{_ROWS_OF_TABLE}"
 
         def spread(**values: Any) -> Any:
             """Give every row the value of its fit."""
@@ -186,6 +195,14 @@ class FitLink:
 def _frame(values: dict[str, Any], base: str, columns: dict[str, str]) -> pd.DataFrame:
     made: pd.DataFrame = rows_of(values[base]).frame({name: values[node] for name, node in columns.items()})
     return made
+
+
+def _rows_node(name: str, table: str) -> Made:
+    def table_rows(**values: Any) -> FrameRows:
+        """Take the lines of the table for rows."""
+        return FrameRows(pd.RangeIndex(len(values[table])), {}, values[table])
+
+    return made_node(name, "link", [table], table_rows, "The lines of the table as rows.")
 
 
 def _column_node(prefix: str, name: str, source: str) -> Made:

@@ -12,6 +12,7 @@ from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.chain_frames import Frames, chain_frame, checked_columns, result_frames
 from gbr_dag.drivers.feature_groups import grouping_of
 from gbr_dag.features.chain import SEPARATOR, Chain, Demand
+from gbr_dag.features.levels import Level
 from gbr_dag.features.merging import ROWS, FrameRows, column_values, merged_graph, raw
 from gbr_dag.frames import column_names
 from gbr_dag.graph import Driver, Plan
@@ -42,7 +43,7 @@ class MergedPipeline:
     >>> _ = model.register_attribute("n_late", lambda late: late.sum())
     >>> merged = gbr_dag.ModelPipeline([model]).merged(["routes__n_late"])
     >>> merged.plan().nodes
-    ('routes__rows by dest', 'routes__late', 'routes__group by dest', 'routes__n_late')
+    ('routes__late', 'routes__group by dest', 'routes__n_late')
     """
 
     def __init__(
@@ -50,15 +51,23 @@ class MergedPipeline:
     ) -> None:
         self._chain, self._asked, self._demand = chain, tuple(asked), demand
         self._progress = progress
-        self._driver = Driver.of_graph(*merged_graph(chain, grouping_of), progress)
-        self._node_of = {(place, name): f"{chain.links[place].name}{SEPARATOR}{name}" for place, name in asked}
+        merged = merged_graph(chain, grouping_of)
+        self._driver = Driver.of_graph(merged.graph, merged.callables, progress)
+        self._node_of = {(place, name): self._node(place, name) for place, name in asked}
         grouped = [place for place, name in asked if name in chain.links[place].outputs("group")]
-        self._keys = {place: chain.links[place].keys_node() for place in dict.fromkeys(grouped)}
+        self._keys = {place: merged.keys[place] for place in dict.fromkeys(grouped)}
+
+    def _node(self, place: int, name: str) -> str:
+        """Node of an output: where all of a level of a fit is asked for, that of its table."""
+        link = self._chain.links[place]
+        level: Level = "group" if name in link.outputs("group") else "row"
+        whole, asked = link.whole(level), {output for at, output in self._asked if at == place}
+        return f"{link.name}{SEPARATOR}{whole if whole and asked.issuperset(link.outputs(level)) else name}"
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """What is asked for, as names of nodes."""
-        return tuple(self._node_of.values())
+        return tuple(dict.fromkeys(self._node_of.values()))
 
     def execute(self, frame: Any) -> dict[str, Any]:
         """Run what the outputs need, across all links.
@@ -78,25 +87,27 @@ class MergedPipeline:
         MissingInputError, InputError
             As :meth:`gbr_dag.ModelPipeline.validate` does, and what the functions raise.
         """
+        inputs, index_of_frame = self._inputs(frame)
+        with announced_compilation(self._progress):
+            values = self._driver.execute(dict.fromkeys([*self.outputs, *self._keys.values()]), inputs)
+        found: dict[int, Frames] = {}
+        for place in dict.fromkeys(place for place, _ in self._asked):
+            index = index_of_frame if self._chain.start(place) == 0 else None
+            found[place] = self._frames(place, values, index)
+        return result_frames(frame, self._chain, self._asked, found)
+
+    def _inputs(self, frame: Any) -> tuple[dict[str, Any], pd.Index]:
+        """Inputs of the graph, and the index of the rows."""
         demand = self._demand(self._asked, list(column_names(frame)))
         checked_columns(frame, demand.columns)
         working = chain_frame(frame, self._chain, demand)
-        inputs = {name: column_values(working[name]) for name in demand.columns}
-        with announced_compilation(self._progress):
-            values = self._driver.execute(
-                dict.fromkeys([*self.outputs, *self._keys.values()]),
-                {ROWS: FrameRows(working.index, working.attrs), **inputs},
-            )
-        found: dict[int, Frames] = {}
-        for place in dict.fromkeys(place for place, _ in self._asked):
-            index = working.index if self._chain.start(place) == 0 else None
-            found[place] = self._frames(place, values, index)
-        return result_frames(frame, self._chain, self._asked, found)
+        columns = {name: column_values(working[name]) for name in demand.columns}
+        return {ROWS: FrameRows(working.index, working.attrs, columns), **columns}, working.index
 
     def _frames(self, place: int, values: dict[str, Any], index: Optional[pd.Index]) -> Frames:
         """Rows and groups of a link."""
         link = self._chain.links[place]
-        columns = {name: raw(values[node]) for (at, name), node in self._node_of.items() if at == place}
+        columns = {name: _column(values[node], name) for (at, name), node in self._node_of.items() if at == place}
         names = [name for name in columns if name in link.outputs("row")]
         rows = pd.DataFrame({name: columns[name] for name in names}, index=index, copy=False) if names else None
         if place not in self._keys:
@@ -116,14 +127,19 @@ class MergedPipeline:
         """
         return list(self._demand(self._asked, None).columns)
 
-    def plan(self) -> Plan:
-        """Say what :meth:`execute` runs: the nodes in order, and why.
+    def plan(self, frame: Any = None) -> Plan:
+        """Say what :meth:`execute` runs: the nodes in order, why, and what is missing.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table, optional
+            As for :meth:`execute`; its columns are looked for, and their sizes told.
 
         Returns
         -------
         Plan
         """
-        return self._driver.plan(self.outputs)
+        return self._driver.plan(self.outputs, None if frame is None else self._inputs(frame)[0])
 
     def why(self, name: str) -> str:
         """Say why a node runs, or why it does not; see :meth:`gbr_dag.Driver.why`.
@@ -167,3 +183,8 @@ class MergedPipeline:
         """Give the links and the number of nodes that run."""
         links = ", ".join(link.name for link in self._chain.links)
         return f"<MergedPipeline of {links}: {len(self.plan().nodes)} nodes run>"
+
+
+def _column(value: Any, name: str) -> Any:
+    """Values of an output, from its node or from a table that holds it."""
+    return raw(value[name] if isinstance(value, pd.DataFrame) else value)

@@ -32,7 +32,8 @@ Features = Annotated[
     Path,
     typer.Argument(
         metavar="FEATURES.py",
-        help="Python file of features, each marked @attribute, @row, @per_group, @per_row or #agg. Its code is run.",
+        help="Python file of functions: of row level if unmarked, of group level if marked #agg or @attribute;"
+        " @per_group and @per_row run one by one. Its code is run.",
         exists=True,
         dir_okay=False,
     ),
@@ -69,7 +70,9 @@ def run(
     ] = None,
     rows_out: Annotated[
         Optional[Path],
-        typer.Option("--rows-out", help="The same for row-level features: one row a row of FILE, in its order."),
+        typer.Option(
+            "--rows-out", help="The same for row-level features: one row a row of FILE, in its order, keys first."
+        ),
     ] = None,
     name: Name = None,
     debug: Debug = False,
@@ -78,6 +81,8 @@ def run(
 
     The code of FEATURES.py is run: take no file from strangers.
     """
+    import pandas as pd
+
     from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
 
     with errors_on_one_line(debug):
@@ -88,7 +93,8 @@ def run(
         frame, names = read_frame(file), _written(driver, split(outputs), paths)
         with _feature_named(driver):
             result = driver.execute(frame, names)
-        for path, table in ((out, result["groups"]), (rows_out, result["rows"])):
+        rows = None if rows_out is None else pd.concat([frame[list(driver.by)], result["rows"]], axis=1)
+        for path, table in ((out, result["groups"]), (rows_out, rows)):
             if path is not None:
                 write_frame(table, path)
                 typer.echo(f"wrote {path}: {len(table):,} rows, {len(table.columns)} columns")

@@ -9,12 +9,14 @@ import pandas as pd
 
 from gbr_dag.drivers.feature_groups import grouping_of
 from gbr_dag.drivers.features import ModelDriver
-from gbr_dag.features.chain import SEPARATOR, LinkRun, Requirement, RowNodes
+from gbr_dag.features.chain import LinkRun, Requirement, RowNodes
 from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.levels import Level
-from gbr_dag.features.merging import column_values, made_node, placed_model_nodes, spread_over
+from gbr_dag.features.merging import Made, column_values, made_node, placed_model_nodes, spread_over
 from gbr_dag.features.model import Place
-from gbr_dag.graph.structure import Node
+from gbr_dag.features.verification import Verification
+from gbr_dag.graph import Driver
+from gbr_dag.graph.structure import Node, graph_of
 
 
 class ModelLink:
@@ -22,7 +24,7 @@ class ModelLink:
 
     def __init__(self, driver: ModelDriver) -> None:
         self._driver = driver
-        self._has_run = False
+        self._steps: list[pd.DataFrame] = []
 
     @property
     def name(self) -> str:
@@ -77,23 +79,69 @@ class ModelLink:
 
     def run(self, frame: pd.DataFrame, wanted: Sequence[str], spread: Sequence[str], *, keyed: bool) -> LinkRun:
         """Run the driver, and find the groups once more where others ask for them."""
-        self._has_run = bool(wanted)
         result = self._driver.execute(frame, wanted) if wanted else {"rows": None, "groups": None}
-        grouping = grouping_of(frame, self.by)
+        self._steps = [self._driver.report()] if wanted else []
         groups: Optional[pd.DataFrame] = result["groups"]
+        values = self._handed_on(frame, groups, spread, keyed=keyed)
         if groups is None and keyed:
-            groups = grouping.groups.keys
-        spreads = {} if groups is None else {name: _spread(groups[name], grouping) for name in spread}
-        return LinkRun(result["rows"], groups, spreads)
+            groups = values[self._grouping].groups.keys
+        return LinkRun(result["rows"], groups, {name: values[_per_row(name)] for name in spread})
+
+    def verify(
+        self, frame: pd.DataFrame, wanted: Sequence[str], *, sample: int, seed: int, tolerance: float
+    ) -> Verification:
+        """Verify the driver."""
+        return self._driver.verify(frame, sample, wanted, seed=seed, tolerance=tolerance)
+
+    def _handed_on(
+        self, frame: pd.DataFrame, groups: Optional[pd.DataFrame], spread: Sequence[str], *, keyed: bool
+    ) -> dict[str, Any]:
+        """What later links take beside the driver's results: steps of a graph, so that the report tells of them."""
+        outputs = [_per_row(name) for name in spread]
+        if groups is None and keyed:
+            outputs.append(self._grouping)
+        if not outputs:
+            return {}
+
+        def found(**_: Any) -> Grouping:
+            """Find the groups of the rows."""
+            grouping = grouping_of(frame, self.by)
+            _ = grouping.groups
+            return grouping
+
+        nodes = [made_node(self._grouping, "grouping", [], found, "The groups of the rows.")]
+        nodes += [self._joined_node(name, groups) for name in spread if groups is not None]
+        graph = graph_of(node for node, _ in nodes)
+        driver = Driver.of_graph(graph, {node.name: function for node, function in nodes}, progress=False)
+        values = driver.execute(outputs)
+        self._steps.append(driver.report())
+        return values
+
+    @property
+    def _grouping(self) -> str:
+        return Place(self.by, "", {}).grouping
+
+    def _joined_node(self, name: str, values_of: pd.DataFrame) -> Made:
+        def joined(**values: Any) -> Any:
+            """Give every row the value of its group."""
+            return spread_over(column_values(values_of[name]), values[self._grouping])
+
+        return made_node(_per_row(name), "broadcast", [self._grouping], joined, f"{name}, for every row of the group")
 
     def report(self) -> pd.DataFrame:
-        """Steps of the driver's last run."""
-        steps = self._driver.report()
-        return steps if self._has_run else steps.iloc[:0]
+        """Steps of the last run."""
+        return pd.concat(self._steps, ignore_index=True) if self._steps else self._driver.report().iloc[:0]
 
-    def keys_node(self) -> str:
+    def keys_node(self, place: Place) -> str:
         """The node that finds the groups."""
-        return self._place().grouping
+        return place.grouping
+
+    def rows_node(self, place: Place) -> str:
+        """The same: a grouping tells of its groups."""
+        return place.grouping
+
+    def whole(self, level: Level) -> None:
+        """None: every feature is a node of its own."""
 
     def keys_of(self, value: Any) -> pd.DataFrame:
         """Keys of a grouping's groups."""
@@ -106,11 +154,10 @@ class ModelLink:
 
     def nodes(self, place: Place, rows: RowNodes) -> list[tuple[Node, Callable[..., Any]]]:
         """Nodes of the features."""
-        return placed_model_nodes(list(self._driver.registry), place, rows.keyed())
+        return placed_model_nodes(list(self._driver.registry), place, rows)
 
-    def spread_node(self, output: str) -> tuple[Node, Callable[..., Any]]:
+    def spread_node(self, place: Place, output: str) -> tuple[Node, Callable[..., Any]]:
         """Node that gives every row the value of its group, as the model's own row-level features take it."""
-        place = self._place()
         source = f"{place.prefix}{output}"
 
         def spread(**values: Any) -> Any:
@@ -118,11 +165,8 @@ class ModelLink:
             return values[source].per_row()
 
         text = f"{output}, for every row of the group"
-        return made_node(f"{source} per row", "broadcast", [source, place.grouping], spread, text)
-
-    def _place(self) -> Place:
-        return Place(self.by, f"{self.name}{SEPARATOR}", {})
+        return made_node(_per_row(source), "broadcast", [source, place.grouping], spread, text)
 
 
-def _spread(column: pd.Series, grouping: Grouping) -> Any:
-    return spread_over(column_values(column), grouping)
+def _per_row(name: str) -> str:
+    return f"{name} per row"

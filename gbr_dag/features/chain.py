@@ -13,6 +13,7 @@ from gbr_dag.graph.checks import listed, suggestion, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gbr_dag.features.grouping import Grouping
     from gbr_dag.features.model import Place
     from gbr_dag.graph.structure import Node
 
@@ -22,7 +23,7 @@ SEPARATOR = "__"
 On = Literal["groups", "rows"]
 """What the next link works on: the groups that a link gives, or the rows that it was given."""
 
-_LONGEST = 8
+_LONGEST, _MOST_TOLD = 8, 5
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,30 @@ class LinkRun:
     spread: Mapping[str, Any]
 
 
+class KeyedRows(Protocol):
+    """The rows that a link works on with its keys, from the values of some nodes; made once a run."""
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Nodes whose values it takes."""
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Keys of the link before, which it knows, by the nodes that would give them."""
+
+    def __call__(self, values: Mapping[str, Any]) -> Grouping:
+        """The rows, whose groups are found when something asks for them."""
+
+    def key(self, values: Mapping[str, Any], name: str) -> Any:
+        """Values of a key of the link before."""
+
+
 @dataclass(frozen=True)
 class RowNodes:
-    """Nodes that tell of the rows that a link works on: as they are, and with the keys (made when asked for)."""
+    """What tells of the rows that a link works on: a node, and the rows with the link's keys."""
 
     plain: str
-    keyed: Callable[[], str]
+    keyed: KeyedRows
 
 
 class Link(Protocol):
@@ -106,8 +125,14 @@ class Link(Protocol):
     def report(self) -> pd.DataFrame:
         """Steps of the last run."""
 
-    def keys_node(self) -> str:
+    def keys_node(self, place: Place) -> str:
         """Node that the keys are taken from."""
+
+    def rows_node(self, place: Place) -> str:
+        """Node that tells of the groups as rows of the next link."""
+
+    def whole(self, level: Level) -> Optional[str]:
+        """Output that holds all of a level, where there is one."""
 
     def keys_of(self, value: Any) -> pd.DataFrame:
         """Keys (n_groups,) from that node's value."""
@@ -118,7 +143,7 @@ class Link(Protocol):
     def nodes(self, place: Place, rows: RowNodes) -> list[tuple[Node, Callable[..., Any]]]:
         """Nodes of a graph."""
 
-    def spread_node(self, output: str) -> tuple[Node, Callable[..., Any]]:
+    def spread_node(self, place: Place, output: str) -> tuple[Node, Callable[..., Any]]:
         """Node of a group-level output for every row."""
 
 
@@ -140,6 +165,8 @@ class Demand:
         Columns of the frame that are taken.
     missing, problems : list of str
         What is wrong: columns that are not there, and anything else.
+    of_rows : dict
+        Columns that are not there because a link works on groups, and would be on the rows.
     """
 
     wanted: list[dict[str, None]]
@@ -149,6 +176,7 @@ class Demand:
     columns: dict[str, None] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    of_rows: dict[str, None] = field(default_factory=dict)
 
     def runs(self, place: int) -> bool:
         """Whether a link does anything."""
@@ -270,6 +298,16 @@ class Chain:
             found.columns[needed.column] = None
         elif not needed.optional:
             found.missing.append(self._absence(place, needed, columns))
+            if self._is_of_rows(place, needed.column, columns):
+                found.of_rows[needed.column] = None
+
+    def _is_of_rows(self, place: int, column: str, columns: Optional[Sequence[Any]]) -> bool:
+        """Whether a link on groups would find a column among the rows that these were made of."""
+        start = self.start(place)
+        if start == 0:
+            return False
+        of_rows = any(column in link.outputs("row") for link in self.links[:start])
+        return of_rows or (columns is not None and column in columns)
 
     def _ambiguity(self, place: int, needed: Requirement, sources: Sequence[Source], *, in_frame: bool) -> str:
         names = [f"{self.links[source.link].name}{SEPARATOR}{source.name}" for source in sources]
@@ -296,6 +334,21 @@ class Chain:
         hints = [self.links[earlier].hint(column) for earlier in range(max(start - 1, 0), place)]
         known = [*offered, *map(str, columns or ())] if start == 0 else offered
         return "; ".join([*parts, *filter(None, hints)]) + suggestion(column, [*known, *link.outputs()])
+
+    def wrong(self, demand: Demand) -> str:
+        """Words for all that is wrong, in one line; none if nothing is."""
+        problems = [*demand.missing, *demand.problems]
+        if len(problems) > 1:
+            rest = len(problems) - _MOST_TOLD
+            more = f" | and {rest} more" if rest > 0 else ""
+            text = f"{len(problems)} things are wrong: {' | '.join(problems[:_MOST_TOLD])}{more}"
+        else:
+            text = "".join(problems)
+        if demand.of_rows:
+            return (
+                f"did you mean on='rows'? of the rows, not of their groups: {listed(demand.of_rows, _LONGEST)}; {text}"
+            )
+        return text
 
     def asked(self, outputs: Optional[Sequence[str]]) -> list[tuple[int, str]]:
         """Places and outputs that names ``link__output`` stand for; None for all.

@@ -56,6 +56,8 @@ class Grouping:
         self.n_rows = len(index)
         self._make = make
         self.every_row = Rows(self, None)
+        self.of_groups: dict[tuple[str, ...], Grouping] = {}
+        """The groups as rows of other models, by what these take as keys."""
 
     @cached_property
     def groups(self) -> Groups:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gbr_dag.errors import DuplicateNameError, InputError
-from gbr_dag.features.chain import SEPARATOR, Chain, Link, RowNodes, Source
+from gbr_dag.features.chain import SEPARATOR, Chain, KeyedRows, Link, RowNodes, Source
 from gbr_dag.features.columns import GroupedColumn, of_groups, of_rows
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.grouping import Grouping
-from gbr_dag.features.model import Place, model_nodes
+from gbr_dag.features.model import STAGES, Place, model_nodes
 from gbr_dag.graph.structure import Graph, Need, Node, graph_of
 
 ROWS = "rows of the frame"
@@ -25,12 +24,25 @@ Made = tuple[Node, Callable[..., Any]]
 Grouper = Callable[[pd.DataFrame, Sequence[str]], Grouping]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameRows:
-    """The rows that a link works on: the index (n_rows,), and what else a frame of them tells (``attrs``)."""
+    """The rows that a link works on.
+
+    Attributes
+    ----------
+    index : pandas.Index (n_rows,)
+    attrs : mapping
+        What else a frame of them tells.
+    columns : mapping of str to array or Series (n_rows,)
+        Columns that are there whatever a node takes; keys are among them.
+    groupings : dict
+        The rows by keys, once a node has asked for them: groups are found once for all links with the same keys.
+    """
 
     index: pd.Index
     attrs: Mapping[Any, Any]
+    columns: Any = field(default_factory=dict)
+    groupings: dict[tuple[str, ...], Grouping] = field(default_factory=dict)
 
     def frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
         """A frame of columns (n_rows,)."""
@@ -62,8 +74,27 @@ def prefix_of(link: Link) -> str:
     return f"{link.name}{SEPARATOR}"
 
 
-def merged_graph(chain: Chain, grouper: Grouper) -> tuple[Graph, Mapping[str, Callable[..., Any]]]:
-    """Graph of all links, whose inputs are columns of the frame and :data:`ROWS`.
+@dataclass(frozen=True)
+class Merged:
+    """Links as one graph.
+
+    Attributes
+    ----------
+    graph : Graph
+        Its inputs are columns of the frame and :data:`ROWS`.
+    callables : mapping of str to callable
+        What its nodes call.
+    keys : sequence of str
+        Node that the keys of each link are taken from.
+    """
+
+    graph: Graph
+    callables: Mapping[str, Callable[..., Any]]
+    keys: Sequence[str]
+
+
+def merged_graph(chain: Chain, grouper: Grouper) -> Merged:
+    """Make one graph of all links.
 
     Parameters
     ----------
@@ -79,12 +110,14 @@ def merged_graph(chain: Chain, grouper: Grouper) -> tuple[Graph, Mapping[str, Ca
     graphs = _Merging(chain, grouper)
     for place in range(len(chain.links)):
         graphs.add(place)
+    graphs.add_keys()
     for name in graphs.columns:
         if name in graphs.made:
             message = f"column {name!r} of the frame has the name of a node of the merged graph; rename the column"
             raise InputError(message)
-    graph = graph_of(node for node, _ in graphs.made.values())
-    return graph, {name: function for name, (_, function) in graphs.made.items()}
+    graph = graph_of((node for node, _ in graphs.made.values()), STAGES)
+    keys = [link.keys_node(at) for link, at in zip(chain.links, graphs.places)]
+    return Merged(graph, {name: function for name, (_, function) in graphs.made.items()}, keys)
 
 
 class _Merging:
@@ -94,12 +127,13 @@ class _Merging:
         self._chain, self._grouper = chain, grouper
         self.made: dict[str, Made] = {}
         self.columns: set[str] = set()
-        self._groupings: dict[tuple[str, tuple[str, ...]], str] = {}
+        self.places: list[Place] = []
+        self._keys: dict[str, Made] = {}
+        self._groupings: dict[tuple[str, ...], str] = {}
 
     def add(self, place: int) -> None:
         """Nodes of a link, and those that hand columns on to it."""
         link, start = self._chain.links[place], self._chain.start(place)
-        base = ROWS if start == 0 else self._chain.links[start - 1].keys_node()
         columns: dict[str, str] = {}
         for requirement in link.requirements(link.outputs()):
             sources = self._chain.sources(place, requirement.column)
@@ -107,66 +141,91 @@ class _Merging:
                 columns[requirement.column] = self._handed_on(place, sources[0])
             elif start == 0:
                 self.columns.add(requirement.column)
+        base = self._chain.links[start - 1].rows_node(self.places[start - 1]) if start else ROWS
         at = Place(link.by, prefix_of(link), columns)
-        for made in link.nodes(at, RowNodes(base, partial(self._grouping, place, at, base))):
+        keyed = self._keyed(place, at, base)
+        at = replace(at, shared=self._groupings.get((base, *keyed.token)))
+        self.places.append(at)
+        for made in link.nodes(at, RowNodes(base, keyed)):
             if made[0].name in self.made:
                 message = f"two nodes of the merged graph are called {made[0].name!r}; rename one of the features"
                 raise DuplicateNameError(message)
             self._share(made)
+        if at.grouping in self.made:
+            self._groupings[(base, *keyed.token)] = at.grouping
+
+    def add_keys(self) -> None:
+        """Nodes of keys, where something takes them as such."""
+        needed = {need.name for node, _ in self.made.values() for need in node.needs}
+        for name, made in self._keys.items():
+            if name in needed:
+                self._share(made)
 
     def _share(self, made: Made) -> None:
         self.made.setdefault(made[0].name, made)
 
     def _handed_on(self, place: int, source: Source) -> str:
         """Node that a column comes from."""
-        link = self._chain.links[source.link]
+        link, at = self._chain.links[source.link], self.places[source.link]
         if source.level == "key":
-            self._share(_key_node(link, source.name))
+            made = _key_node(link, at, source.name)
+            self._keys[made[0].name] = made
         elif source.level == "group" and source.link >= self._chain.start(place):
-            made = link.spread_node(source.name)
+            made = link.spread_node(at, source.name)
             self._share(made)
             return made[0].name
         return f"{prefix_of(link)}{source.name}"
 
-    def _grouping(self, place: int, at: Place, base: str) -> str:
-        """Node with a link's rows by its keys; links with the same keys share it."""
-        keys = tuple(at.column(name) for name in at.by)
-        if (base, keys) not in self._groupings:
-            made = self._grouping_node(place, at, base)
-            self._share(made)
-            self._groupings[base, keys] = made[0].name
-        return self._groupings[base, keys]
-
-    def _grouping_node(self, place: int, at: Place, base: str) -> Made:
-        """Node with a link's rows by its keys; keys of the link before come straight from its groups."""
+    def _keyed(self, place: int, at: Place, base: str) -> _KeyedRows:
+        """A link's rows by its keys; keys of the link before come straight from its groups."""
         start = self._chain.start(place)
-        before = self._chain.links[start - 1] if start else None
         sources = {key: self._chain.sources(place, key) for key in at.by}
-        of_groups = {key: found[0].name for key, found in sources.items() if found and found[0].level == "key"}
-        others = {key: at.column(key) for key in at.by if key not in of_groups}
-        grouper = self._grouper
+        known = {key: found[0].name for key, found in sources.items() if found and found[0].level == "key"}
+        if not start:  # the rows of the frame know its columns
+            known.update({key: key for key, found in sources.items() if not found})
+        before = self._chain.links[start - 1] if start else None
+        keys = {} if before is None else {f"{prefix_of(before)}{key}": key for key in before.by}
+        return _KeyedRows(base, at, known, keys, self._grouper)
 
-        def rows(**values: Any) -> Grouping:
-            """Hold the rows with their keys; the groups are found when something asks for them."""
-            columns = {key: values[node] for key, node in others.items()}
-            if before is not None and of_groups:
-                keys = before.keys_of(values[base])
-                columns.update({key: column_values(keys[name]) for key, name in of_groups.items()})
-            return grouper(rows_of(values[base]).frame({key: columns[key] for key in at.by}), at.by)
 
-        text = f"The rows with {', '.join(at.by)}."
-        return made_node(f"{at.prefix}rows by {', '.join(at.by)}", "link", [base, *others.values()], rows, text)
+class _KeyedRows:
+    """The rows that a link works on with its keys; see :class:`gbr_dag.features.chain.KeyedRows`."""
+
+    def __init__(
+        self, base: str, at: Place, known: Mapping[str, str], keys: Mapping[str, str], grouper: Grouper
+    ) -> None:
+        self._base, self._by, self._known, self._grouper = base, at.by, known, grouper
+        self._others = {key: at.column(key) for key in at.by if key not in known}
+        self.keys = keys
+        self.needs = (base, *self._others.values())
+        self.token = tuple(f"{key}={at.column(key)}" for key in at.by)
+
+    def __call__(self, values: Mapping[str, Any]) -> Grouping:
+        """The rows, whose groups are found when something asks for them."""
+        rows = rows_of(values[self._base])
+        if self.token not in rows.groupings:
+            columns = {
+                key: values[self._others[key]] if key in self._others else rows.columns[self._known[key]]
+                for key in self._by
+            }
+            rows.groupings[self.token] = self._grouper(rows.frame(columns), self._by)
+        return rows.groupings[self.token]
+
+    def key(self, values: Mapping[str, Any], name: str) -> Any:
+        """Values of a key of the link before."""
+        return raw(rows_of(values[self._base]).columns[name])
 
 
 def rows_of(value: Any) -> FrameRows:
-    """The rows that a node tells of: those of the frame, or the groups of a model or a fit."""
+    """The rows that a node tells of: those of the frame or of a fit's table, or the groups of a model."""
     if isinstance(value, FrameRows):
         return value
-    return FrameRows(pd.RangeIndex(value.groups.n_groups if isinstance(value, Grouping) else len(value)), {})
+    keys = value.groups.keys
+    return FrameRows(pd.RangeIndex(len(keys)), {}, keys, value.of_groups)
 
 
-def _key_node(link: Link, key: str) -> Made:
-    source = link.keys_node()
+def _key_node(link: Link, at: Place, key: str) -> Made:
+    source = link.keys_node(at)
 
     def key_values(**values: Any) -> Any:
         """Give the key of every group."""
@@ -191,43 +250,45 @@ def made_node(name: str, stage: str, needs: Sequence[str], function: Callable[..
     return node, function
 
 
-def placed_model_nodes(features: Sequence[Feature], at: Place, grouping: str) -> list[Made]:
+def placed_model_nodes(features: Sequence[Feature], at: Place, rows: RowNodes) -> list[Made]:
     """Nodes of a model whose columns come from elsewhere: the values stay, the groups are those of its own keys.
 
     Parameters
     ----------
     features : sequence of Feature
     at : Place
-    grouping : str
-        Node with the rows by the keys.
+    rows : RowNodes
+        The rows with the keys of the model.
     """
     nodes = [(node, function) for node, function in model_nodes(features, at) if node.name != at.grouping]
     own = {at.grouping, *(node.name for node, _ in nodes)}
 
     def groups(**values: Any) -> Grouping:
         """Find the groups of the rows."""
-        return _with_groups(values[grouping])
+        found = rows.keyed(values)
+        _ = found.groups
+        return found
 
-    found = [_on_rows(node, function, own, grouping) for node, function in nodes]
-    return [*found, made_node(at.grouping, "grouping", [grouping], groups, "The groups of the rows.")]
+    found = [_on_rows(node, function, own, rows.keyed) for node, function in nodes]
+    if at.shared is None:
+        keys = [at.column(key) for key in at.by if at.column(key) not in rows.keyed.keys]
+        found.append(made_node(at.grouping, "grouping", [rows.plain, *keys], groups, "The groups of the rows."))
+    return found
 
 
-def _with_groups(grouping: Grouping) -> Grouping:
-    _ = grouping.groups
-    return grouping
-
-
-def _on_rows(node: Node, function: Callable[..., Any], own: Collection[str], grouping: str) -> Made:
+def _on_rows(node: Node, function: Callable[..., Any], own: Collection[str], keyed: KeyedRows) -> Made:
     """A node that takes what is not of its model as columns over the model's rows."""
     others = {need.name for need in node.needs if need.name not in own}
     if not others:
         return node, function
+    keys = {name: key for name, key in keyed.keys.items() if name in others}
 
     def on_rows(**values: Any) -> Any:
-        rows = values.pop(grouping)
-        return function(
-            **{name: of_rows(raw(value), rows) if name in others else value for name, value in values.items()}
-        )
+        rows = keyed(values)
+        taken = {name: of_rows(raw(values[name]), rows) for name in others if name in values and name not in keys}
+        taken.update({name: of_rows(keyed.key(values, key), rows) for name, key in keys.items()})
+        return function(**taken, **{name: value for name, value in values.items() if name in own})
 
-    needs = (*node.needs, Need(grouping, Any, optional=False))
-    return replace(node, needs=needs), on_rows
+    kept = {need.name: need for need in node.needs if need.name not in keys}
+    more = {name: Need(name, Any, optional=False) for name in keyed.needs}
+    return replace(node, needs=tuple({**kept, **more}.values())), on_rows

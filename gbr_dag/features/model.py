@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from gbr_dag.features.frames import called_on_frame
 from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.literal import called_per_group, called_per_row, parts
 from gbr_dag.graph.structure import Graph, Need, Node, graph_of
+
+STAGES = ("row", "group", "grouping", "broadcast", "link", "fit")
+"""Stages of nodes, in the order of their colours."""
 
 Callables = Mapping[str, Callable[..., Any]]
 
@@ -32,11 +35,14 @@ class Place:
         Goes before the names of its nodes.
     columns : mapping of str to str
         Nodes that its columns come from; the others are inputs of the graph.
+    shared : str, optional
+        Node of another model with the same rows and keys that finds the groups.
     """
 
     by: tuple[str, ...]
     prefix: str
     columns: Mapping[str, str]
+    shared: Optional[str] = None
 
     def column(self, name: str) -> str:
         """Node or input that a column comes from."""
@@ -45,7 +51,7 @@ class Place:
     @property
     def grouping(self) -> str:
         """Node that finds the groups."""
-        return f"{self.prefix}group by {', '.join(self.by)}"
+        return self.shared or f"{self.prefix}group by {', '.join(self.by)}"
 
 
 def model_graph(features: Sequence[Feature], by: Sequence[str]) -> tuple[Graph, Callables]:
@@ -64,7 +70,7 @@ def model_graph(features: Sequence[Feature], by: Sequence[str]) -> tuple[Graph, 
         If features need each other in a circle.
     """
     nodes = model_nodes(features, Place(tuple(by), "", {}))
-    return graph_of(node for node, _ in nodes), {node.name: function for node, function in nodes}
+    return graph_of((node for node, _ in nodes), STAGES), {node.name: function for node, function in nodes}
 
 
 def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, Callable[..., Any]]]:

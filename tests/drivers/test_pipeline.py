@@ -218,12 +218,58 @@ def test_merged_runs_fewer_nodes():
     found = merged.execute(rows)
     nodes = set(merged.report()["node"])
     assert len(nodes) < len(everything)
-    rows_of_links = {"pp__rows by town, street", "cp__rows by town"}
-    assert nodes - rows_of_links == {"pp__group by town, street", "pp__total", "cp__share"}
-    assert nodes - rows_of_links < everything
+    assert nodes == {"pp__group by town, street", "pp__total", "cp__share"}
+    assert nodes < everything
     pd.testing.assert_frame_equal(found["output"], results["cp"]["rows"][["share"]], check_exact=True)
     assert found["pp"] == {"rows": None, "groups": None, "output": None}
     assert merged.required_inputs() == ["town", "street", "price"]
+
+
+def on_same_rows(by: Any) -> gbr_dag.ModelPipeline:
+    other = model("cp", by)
+    other.register_filter("new", lambda age, town: age < town)
+    other.register_attribute("n_new", lambda new: new.sum())
+    other.register_attribute("dearest", lambda price, total: (price / total).max())
+    return gbr_dag.ModelPipeline([houses(), other], on="rows")
+
+
+def n_run(pipeline: gbr_dag.ModelPipeline, outputs: Any) -> tuple[int, int]:
+    """Nodes that the merged graph runs, and those of the sequence; the results are the same."""
+    merged, rows = pipeline.merged(outputs), made_rows()
+    assert_same(merged.execute(rows), pipeline.execute(rows, outputs))
+    return len(merged.report()), len(pipeline.report())
+
+
+@pytest.mark.parametrize("outputs", [None, ["pp__mean_age", "cp__n_new"], ["pp__n_older", "cp__dearest"]], ids=str)
+def test_links_with_the_same_rows_and_keys_find_the_groups_once(outputs):
+    pipeline = on_same_rows(["town", "street"])
+    n_merged, n_sequence = n_run(pipeline, outputs)
+    assert n_merged < n_sequence
+    nodes = pipeline.merged(outputs).plan().nodes
+    assert [node for node in nodes if "group by" in node] == ["pp__group by town, street"]
+
+
+@pytest.mark.parametrize("by", ["town", ["street", "town"]], ids=str)
+def test_links_with_other_keys_find_their_own_groups(by):
+    pipeline = on_same_rows(by)
+    rows = made_rows()
+    assert_same(pipeline.merged().execute(rows), pipeline.execute(rows))
+    assert sum("group by" in node for node in pipeline.merged().plan().nodes) == 2
+
+
+def test_the_merged_graph_of_groups_as_rows_never_runs_more():
+    def pipeline(on: Any, n_links: int) -> gbr_dag.ModelPipeline:
+        same = model("same", "town")
+        same.register_attribute("n_above", lambda above: above.sum())
+        same.register_filter("first", lambda street, n_older: street.isin(["ash"]) & (n_older > 1))
+        return gbr_dag.ModelPipeline([houses(), towns(), same][:n_links], on=on)
+
+    for on, n_links in (("groups", 2), (("groups", "rows"), 3)):
+        made = pipeline(on, n_links)
+        for outputs in [None, *([name] for name in made.list_outputs()["name"])]:
+            n_merged, n_sequence = n_run(pipeline(on, n_links), outputs)
+            assert n_merged <= n_sequence, outputs
+    assert "same__group by town" not in made.merged().plan().nodes
 
 
 def test_sequence_runs_what_later_links_need():
@@ -243,11 +289,8 @@ def test_groups_and_broadcasts_are_made_once_for_links_with_the_same_keys():
     assert_same(merged.execute(rows), pipeline.execute(rows, ["pp__older", "cp__relative"]))
     nodes = merged.report()["node"].tolist()
     assert nodes.count("pp__mean_age per row") == 1
-    assert [node for node in nodes if " per row" in node or "rows by" in node or "group by" in node] == [
-        "pp__rows by town, street",
-        "pp__group by town, street",
-        "pp__mean_age per row",
-    ]
+    steps = [node for node in nodes if " per row" in node or "group by" in node]
+    assert steps == ["pp__group by town, street", "pp__mean_age per row"]
     by_hand, _ = by_hand_streets(rows)
     np.testing.assert_allclose(
         merged.execute(rows)["cp"]["rows"]["relative"], by_hand["age"] / by_hand["mean_age"], rtol=1e-14
@@ -367,8 +410,9 @@ def misspelt() -> gbr_dag.ModelDriver:
 def test_every_missing_column_of_every_link_is_told_at_once():
     with pytest.raises(MissingInputError) as caught:
         gbr_dag.ModelPipeline([houses(), misspelt()]).validate(columns=["town", "street", "prise", "built"])
-    problems = str(caught.value).split(": ", 1)[1].split(" | ")
-    assert str(caught.value).startswith("4 things are wrong")
+    start = "did you mean on='rows'? of the rows, not of their groups: age; 4 things are wrong: "
+    assert str(caught.value).startswith(start)
+    problems = str(caught.value)[len(start) :].split(" | ")
     line = misspelt().registry["worst"].place
     offers = "link 'pp' offers its groups, town, street, mean_age, n_older, total"
     expected = [
@@ -381,6 +425,20 @@ def test_every_missing_column_of_every_link_is_told_at_once():
     [column] = [problem for problem in problems if "link 'pp'" in problem[:9]]
     place = houses().registry["total"].place
     assert column == f"link 'pp': column 'price', needed by total ({place}), is not there; did you mean 'prise'?"
+
+
+def test_many_faults_are_cut_short_on_one_line():
+    second = model("cp", "town")
+    for name in ["price", "built", "age", *"abcde"]:
+        second.register_attribute(f"of_{name}", lambda value: value.sum(), inputs=[name])
+    pipeline = gbr_dag.ModelPipeline([houses(), second])
+    with pytest.raises(MissingInputError) as caught:
+        pipeline.validate(made_rows())
+    text = str(caught.value)
+    assert text.startswith("did you mean on='rows'? of the rows, not of their groups: price, built, age; 8 things are")
+    assert text.count(" | ") == 5
+    assert text.endswith(" | and 3 more")
+    assert "\n" not in text
 
 
 def test_nothing_runs_before_all_columns_are_there():
@@ -448,6 +506,38 @@ def test_a_column_with_the_name_of_a_node_is_refused():
         pipeline.merged()
 
 
+def test_the_chain_is_planned_and_drawn_merged(tmp_path):
+    pipeline, rows = gbr_dag.ModelPipeline([houses(), towns()]), made_rows()
+    merged = pipeline.merged(["cp__most_older"])
+    assert str(pipeline.plan(["cp__most_older"])) == str(merged.plan())
+    assert str(pipeline.plan(["cp__most_older"], rows)) == str(merged.plan(rows))
+    assert pipeline.draw(["cp__most_older"]) == merged.draw()
+    assert pipeline.draw(path=tmp_path / "chain.dot") == str(tmp_path / "chain.dot")
+
+
+@pytest.mark.parametrize("on", ["groups", "rows"])
+def test_every_model_is_verified_on_its_rows_of_the_chain(on):
+    second = towns()
+
+    def planted(n_older):
+        return n_older.sum() + hasattr(n_older, "grouping")
+
+    second.register_attribute("planted", planted)
+    fit = gbr_dag.GroupFit("fit", by="town", targets="total")
+    pipeline = gbr_dag.ModelPipeline([houses(), second, fit], on=[on, "rows"])
+    rows = made_rows()
+    found = pipeline.verify(rows, sample=3)
+    assert list(found) == ["pp", "cp"]
+    assert found["pp"].equal
+    assert not found["cp"].equal
+    assert "'planted'" in str(found["cp"])
+    assert "3 of 3 groups" in str(found["cp"])
+    assert pipeline.verify(rows, outputs=["cp__most_older"])["cp"].equal
+    assert list(pipeline.verify(rows, outputs=["pp__total"])) == ["pp"]
+    with pytest.raises(InputError, match="sample"):
+        pipeline.verify(rows, sample=0)
+
+
 def test_models_without_features_are_refused():
     with pytest.raises(InputError, match="no link of the chain has features yet"):
         gbr_dag.ModelPipeline([model("pp", "town")]).execute(made_rows())
@@ -460,6 +550,7 @@ def test_merged_is_planned_drawn_and_explained(tmp_path):
     assert "pp__total" in merged.why("pp__total")
     assert "cp__most_older" in str(merged.plan())
     assert "pp__total" not in merged.plan().nodes
+    assert merged.plan(made_rows()).missing == ()
     assert "pp__n_older" in merged.draw()
     assert merged.draw(tmp_path / "chain.dot").endswith("chain.dot")
     assert repr(merged) == f"<MergedPipeline of pp, cp: {len(merged.plan().nodes)} nodes run>"
