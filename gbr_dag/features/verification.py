@@ -14,7 +14,8 @@ import pandas as pd
 from gbr_dag.errors import InputError
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.literal_run import FrameGroups, LiteralRun
-from gbr_dag.features.value_differences import precision_of, relative_tolerance, rounding_of, value_differences
+from gbr_dag.features.shaken_values import Roundings
+from gbr_dag.features.value_differences import precision_of, relative_tolerance, value_differences
 
 _FACTS = ("feature", "level", "row", "grouped", "literal", "difference", "error")
 
@@ -41,6 +42,8 @@ class Verification:
         Groups of the frame.
     places : dict of str to str
         ``file:line`` of the function of every output.
+    hints : dict of str to str
+        What may explain a difference, by output.
 
     Notes
     -----
@@ -52,7 +55,8 @@ class Verification:
 
     Types do not count: 1 equals 1.0, and NaN, NaT, None and NA equal each other. Floats may differ by ``tolerance``
     relative to the larger one (64 roundings of single precision, if they are made of float32), and by what sums that
-    cancel are good for: 64 roundings, and one a row of the group, of the largest number that they are made of.
+    cancel are good for: by as much as they move when the numbers that enter them are off by 64 roundings, and one a
+    row of the group. Numbers that are only compared, as in a mask, do not count, however large they are.
     Integers, booleans, text and dates must be equal. A comparison of numbers that differ by rounding may come out
     differently: that is told.
 
@@ -78,6 +82,7 @@ class Verification:
     rows: int
     all_groups: int
     places: Mapping[str, str] = dataclasses.field(repr=False, hash=False)
+    hints: Mapping[str, str] = dataclasses.field(repr=False, hash=False)
 
     @property
     def equal(self) -> bool:
@@ -97,6 +102,8 @@ class Verification:
             return "\n".join([f"{found}: {compared}", *self._failures_in_words()])
         differing = list(dict.fromkeys(self.differences["feature"]))
         lines = [self._first_in_words(differing[0])]
+        if differing[0] in self.hints:
+            lines.append(self.hints[differing[0]])
         if differing[1:]:
             lines.append(f"later ones differ, too, and may follow from it: {', '.join(differing[1:])}")
         return "\n".join([*lines, *self._failures_in_words(), f"compared: {compared}"])
@@ -187,6 +194,7 @@ def verified(
     run = LiteralRun(groups, grouped)
     records: list[tuple[Any, ...]] = grouped.wrong_keys()
     precision: dict[str, float] = {}
+    roundings, hints = Roundings(run, precision), {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # a mean of nothing, a division by zero: the values tell as much, and the grouped run does not warn either
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -198,7 +206,9 @@ def verified(
             precision.update(dict.fromkeys(feature.outputs, max(own)))
             for group in chosen:
                 run.call(feature, group)
-                records += _records(feature, group, run, grouped, tolerance, max(own))
+                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, max(own)))
+                records += found
+                hints.update({record[0]: hint for record in found if (hint := _hint(feature, group, run, grouped))})
     keys = [f"{name} (key)" if name in _FACTS else name for name in by]
     order = {name: place for place, name in enumerate(precision)}
     records.sort(key=lambda record: order.get(record[0], -1))
@@ -211,15 +221,16 @@ def verified(
         rows=sum(len(groups.rows[group]) for group in chosen),
         all_groups=len(groups.rows),
         places={name: feature.place for feature in features for name in feature.outputs},
+        hints=hints,
     )
 
 
 def _records(
-    feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues, tolerance: float, precision: float
+    feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues, roundings: Roundings, relative: float
 ) -> list[tuple[Any, ...]]:
     """Values of a feature that differ in a group."""
     found: list[tuple[Any, ...]] = []
-    groups, relative = run.groups, relative_tolerance(tolerance, precision)
+    groups = run.groups
     for name in feature.outputs:
         left = grouped.values(feature.level, name, group)
         literal = run.values[name][group]
@@ -227,14 +238,29 @@ def _records(
         if left is None:
             continue
         differing, difference = value_differences(left, right, relative)
-        if differing.any():  # asked for late: what rounding may do costs a look at all arguments
-            rounding = rounding_of(run.largest(feature, group), len(groups.rows[group]), precision)
+        if differing.any():  # asked for late: what rounding may do costs calls for every argument
+            rounding = roundings.allowed(feature, name, group)
             differing &= ~(np.abs(difference) <= rounding) | _are_counts(left, right)
         for place in np.flatnonzero(differing):
             row = groups.index(group)[place] if feature.level == "row" else None
             values = left.iloc[place], right.iloc[place]
             found.append((name, feature.level, *groups.keys[group], row, *values, difference[place]))
     return found
+
+
+def _hint(feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues) -> Optional[str]:
+    """What the column of all groups may have done to a value that is an integer in one group."""
+    for source in feature.inputs:
+        before = run.feature_of(source)
+        if before is None or before.level == "row":
+            continue
+        column, value = grouped.column("group", source), run.values[source][group]
+        if getattr(column.dtype, "kind", "") == "f" and isinstance(value, (int, np.integer, np.bool_)):
+            return (
+                f"{source!r} is an integer in this group, but missing in some group, so a float for all: the type is the"
+                " column's, and text or containers made of it show it"
+            )
+    return None
 
 
 def _are_counts(left: pd.Series, right: pd.Series) -> bool:

@@ -108,23 +108,6 @@ def test_one_file_takes_the_features_of_its_level(call, features, file, tmp_path
     assert list(pd.read_parquet(path)) == columns
 
 
-@pytest.mark.parametrize("command", ["run", "verify"])
-@pytest.mark.parametrize(
-    ("function", "told"),
-    [
-        ("def month(year_built):\n    return year_built.monthly()\n", "feature 'month' (%s:4): AttributeError: "),
-        ("@attribute(outputs=['a', 'b'])\ndef both(year_built):\n    return 1 / 0, 2\n", "feature 'both' (%s:4): Zero"),
-    ],
-)
-def test_an_error_in_a_feature_takes_a_line(call, file, tmp_path, command, function, told):
-    path = tmp_path / "cf.py"
-    path.write_text(f"from gbr_dag.features import attribute\n\n\n{function}", encoding="utf-8")
-    code, out, err = call(command, path, file, "--key", "zone")
-    assert (code, out, len(err.splitlines())) == (1, "", 1)
-    assert err.startswith("gbr-dag: " + told % path)
-    assert "Traceback" in call(command, path, file, "--key", "zone", "--debug")[2]
-
-
 def test_keys_of_rows_are_those_of_the_file(call, features, frame, tmp_path):
     given = frame.assign(zone=frame["zone"].where(frame["side"] > 0), side=frame["side"].astype("Int8"))
     given.index = [7] * len(given)
@@ -161,6 +144,23 @@ def test_the_commands_of_the_guide_run(features, file, tmp_path, monkeypatch, ca
     written = {path.name for path in tmp_path.iterdir()} - {features.name, file.name, "__pycache__"}
     assert written == {"zones.parquet", "rows.parquet", "graph.svg"}
     assert list(pd.read_parquet("rows.parquet")) == ["zone", "age"]
+
+
+@pytest.mark.parametrize("command", ["run", "verify"])
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("def month(year_built):\n    return year_built.monthly()\n", "feature 'month' (%s:4): AttributeError: "),
+        ("@attribute(outputs=['a', 'b'])\ndef both(year_built):\n    return 1 / 0, 2\n", "feature 'both' (%s:4): Zero"),
+    ],
+)
+def test_an_error_in_a_feature_takes_a_line(call, file, tmp_path, command, function, told):
+    path = tmp_path / "cf.py"
+    path.write_text(f"from gbr_dag.features import attribute\n\n\n{function}", encoding="utf-8")
+    code, out, err = call(command, path, file, "--key", "zone")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert err.startswith("gbr-dag: " + told % path)
+    assert "Traceback" in call(command, path, file, "--key", "zone", "--debug")[2]
 
 
 def test_without_a_file_the_first_groups_are_printed(call, features, file):
