@@ -124,7 +124,7 @@ class GroupedColumn(Refusals, ColumnValues):
         return self[self.notna()]
 
     def per_row(self) -> GroupedColumn:
-        """One value per row of the frame; missing where the row is in no group.
+        """One value per row of the frame; a row in no group has none, which shows once it leaves the model.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class GroupedColumn(Refusals, ColumnValues):
         if not self.is_group_level:
             return self
         rows = self.grouping.every_row
-        return self.made(self.spread(rows), "series", rows)  # type: ignore[no-any-return]
+        return self.made(self.spread(rows), "series", rows, needs_group=True)  # type: ignore[no-any-return]
 
     def _plain_class(self) -> type[ColumnValues]:
         return GroupedColumn
@@ -272,9 +272,9 @@ def of_groups(values: Any, grouping: Grouping) -> GroupedColumn:
     return GroupedColumn(values, "group", grouping.every_row, grouping)
 
 
-def of_rows(values: Any, grouping: Grouping) -> GroupedColumn:
-    """A column of one value per row of the frame."""
-    return GroupedColumn(values, "series", grouping.every_row, grouping)
+def of_rows(values: Any, grouping: Grouping, *, needs_group: bool = False) -> GroupedColumn:
+    """A column of one value per row of the frame, which rows without a group have none of if it needs one."""
+    return GroupedColumn(values, "series", grouping.every_row, grouping, needs_group=needs_group)
 
 
 def _hint(kind: Kind, name: str) -> str:
