@@ -7,7 +7,7 @@ from typing import Any, Literal, Optional
 import numpy as np
 import pandas as pd
 
-from gbr_dag.features.gaps import missing_where, plain_form, taken, with_gaps
+from gbr_dag.features.gaps import missing_where, plain_form, with_gaps
 from gbr_dag.features.grouping import Grouping, Rows
 from gbr_dag.features.refusals import refuse, refuse_rows
 
@@ -90,8 +90,6 @@ class ColumnValues:
         """Another column of these groups, of the same rows unless others are given."""
         if kind == "group":
             rows = self.grouping.every_row
-            if isinstance(values, pd.Categorical):  # one category is a plain value
-                values = _categories_of(values)
         needs_group = self.needs_group if needs_group is None else needs_group
         rows = self._rows if rows is None else rows
         return self._plain_class()(values, kind, rows, self.grouping, needs_group=needs_group)
@@ -100,7 +98,10 @@ class ColumnValues:
         return type(self)
 
     def plain(self) -> ColumnValues:
-        """The column of values of groups with NumPy's numbers, NaN for missing ones, where they are pandas' own."""
+        """The column of values of groups as one group's run has each: numbers of NumPy's, and of categories the value.
+
+        Numbers of pandas' own types are missing as NaN.
+        """
         if self._plain is None:
             values = plain_form(self._values)
             self._plain = self if values is self._values else self.made(values, self._kind)
@@ -146,13 +147,8 @@ def _spread(values: Any, rows: Rows) -> Any:
         return values[rows.ids]
     if rows.stand_in is not None:
         return values[rows.ids[rows.stand_in]]
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biu":  # no row has a group: keep the type all the same
+    if (
+        isinstance(values, np.ndarray) and values.dtype.kind in "biuUS"
+    ):  # no row has a group: keep the type all the same
         return np.zeros(len(rows), dtype=values.dtype)
     return with_gaps(values, rows.ids)
-
-
-def _categories_of(values: pd.Categorical) -> Any:
-    """Plain values of categories."""
-    categories = values.categories
-    plain = categories.to_numpy() if isinstance(categories.dtype, np.dtype) else categories.array
-    return taken(plain, values.codes.astype(np.int64))

@@ -191,7 +191,7 @@ class GroupedColumn(Refusals, ColumnValues):
         if self.is_group_level:
             accessor = accessor_of_values(self, name)
             if accessor:
-                return getattr(Accessor(self, accessor), name)
+                return getattr(Accessor(self.plain(), accessor), name)
         if not hasattr(pd.Series, name) and not hasattr(np.ndarray, name):
             message = f"neither a Series nor a column of all groups has {name!r}"
             raise AttributeError(message)

@@ -129,7 +129,8 @@ class Meeting:
         if all(isinstance(one.dtype, np.dtype) for one in self._of_rows):
             values = column.plain().spread(self.like.rows)
             return np.asarray(values) if self.kind == "array" else pd.Series(values, copy=False)
-        values = column.spread(self.like.rows)
+        of_plain = column.plain() if isinstance(column.raw, pd.Categorical) else column
+        values = of_plain.spread(self.like.rows)
         is_float = isinstance(values, np.ndarray) and values.dtype.kind == "f"
         if is_float and not self._chooses and any(isinstance(one.raw, _MASKED) for one in self._of_rows):
             # NaN of a Series is NA to what is nullable, as one number it stays NaN
@@ -142,6 +143,8 @@ class Meeting:
 
 def _group_values(column: ColumnValues) -> Any:
     """Values of groups: numbers as NumPy's arrays, which divide and compare as one number of NumPy's does."""
+    if isinstance(column.raw, pd.Categorical):
+        column = column.plain()
     values = column.raw
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufc":
         return values

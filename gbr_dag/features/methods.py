@@ -88,7 +88,7 @@ def accessor_of_values(column: ColumnValues, name: str) -> str:
         return "dt"
     if pd.api.types.is_timedelta64_dtype(dtype) and name in _OF_SPANS:
         return "dt"
-    if name in _OF_TEXTS and pd.api.types.infer_dtype(column.as_series(), skipna=True) == "string":
+    if name in _OF_TEXTS and pd.api.types.infer_dtype(column.plain().as_series(), skipna=True) == "string":
         return "str"
     return ""
 
@@ -129,6 +129,9 @@ class Method:
 
 def clip_bounds(lower: Any = None, upper: Any = None, **others: Any) -> dict[str, Any]:
     """Arguments of ``clip``, where pandas takes the smaller one of two values as the lower bound."""
+    lower, upper = (
+        one.plain() if isinstance(one, ColumnValues) and one.is_group_level else one for one in (lower, upper)
+    )  # pandas puts infinity for missing bounds, which no integer is
     columns = columns_among([lower, upper])
     if lower is not None and upper is not None and columns and all(column.is_group_level for column in columns):
         wrong = plain_truth(elementwise(operator.gt, (lower, upper), {}).raw)
