@@ -102,7 +102,7 @@ class Rows:
         if not self.all_grouped:
             positions = positions[self.ids[positions] >= 0]
         rows = self.kept(positions)
-        rows.__dict__["all_grouped"] = True
+        rows.all_grouped = True  # known without a look
         return positions, rows
 
     @cached_property

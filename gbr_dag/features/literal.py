@@ -174,7 +174,7 @@ def called_per_row(
     """Values of each output of a feature (n_rows,), by a call a row on plain values; warns as for groups."""
     columns = {name: column.per_row() for name, column in arguments.items()}
     needs_group = any(column.needs_group for column in columns.values())
-    called = range(grouping.n_rows)
+    called: Sequence[int] = range(grouping.n_rows)
     if needs_group and not grouping.every_row.all_grouped:
         called = np.flatnonzero(grouping.groups.ids >= 0).tolist()
     attempts, clock = Attempts(), _Clock(feature, len(called), "row")
