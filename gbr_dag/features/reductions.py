@@ -134,7 +134,7 @@ def median(values: Any, rows: Rows) -> Any:
     """Median, the mean of the two in the middle of an even number."""
     if not is_plain(values):
         return _of_present(values, rows, "median")
-    medians = grouped.group_medians(read_only_doubles(values), *rows.by_group)
+    medians = grouped.group_medians(read_only_doubles(values), rows.ids, rows.sizes)
     return medians.astype(_float_type(values), copy=False)
 
 
@@ -142,7 +142,7 @@ def quantile(values: Any, rows: Rows, q: float = 0.5) -> Any:
     """Quantile by linear interpolation between the order statistics."""
     if not is_plain(values):
         return _of_present(values, rows, "quantile", q=q)
-    quantiles = grouped.group_quantiles(read_only_doubles(values), *rows.by_group, float(q))
+    quantiles = grouped.group_quantiles(read_only_doubles(values), rows.ids, rows.sizes, float(q))
     return quantiles.astype(_float_type(values), copy=False)
 
 
@@ -150,7 +150,7 @@ def distinct(values: Any, rows: Rows, *, dropna: bool = True) -> Any:
     """Number of distinct values."""
     if not is_plain(values):
         return _by_pandas(values, rows, "nunique", dropna=dropna).astype(np.int64)
-    found = grouped.group_distinct(_of_two_types(values), *rows.by_group)
+    found = grouped.group_distinct(_of_two_types(values), rows.ids, rows.sizes)
     return found if dropna else found + any_missing(values, rows)
 
 

@@ -97,7 +97,9 @@ def group_squares(values: npt.NDArray[Any], centres: FloatArray, counts: IntArra
     squares = np.zeros(n)
     for group in range(n):
         if counts[group] > 0:
-            squares[group] = records[group, 1] - records[group, 2] * records[group, 2] / counts[group]
+            squares[group] = records[group, 1]
+            if squares[group] != np.inf:  # nothing is to be corrected where the squares are beyond doubles
+                squares[group] -= records[group, 2] * records[group, 2] / counts[group]
     return squares
 
 
@@ -203,16 +205,18 @@ def last_present_rows(missing: npt.NDArray[np.bool_], ids: IdArray, n: int) -> I
 
 
 @kernel
-def group_medians(values: FloatArray, rows: IdArray, offsets: IntArray) -> FloatArray:
-    """Median of the values of every group, float64 (n,); ``rows``, ``offsets`` as in :func:`group_quantiles`."""
-    medians = np.empty(len(offsets) - 1)
-    scratch, ordered = np.empty(len(rows)), np.empty(len(rows))
+def group_medians(values: FloatArray, ids: IdArray, sizes: IntArray) -> FloatArray:
+    """Median of every group, float64 (n,); ``sizes`` (n,) are the rows of every group."""
+    medians = np.empty(len(sizes))
+    gathered, starts, stops = _gathered(values, ids, sizes)
+    ordered = np.empty(_FEW)
     for group in range(len(medians)):
-        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
+        count = stops[group] - starts[group]
+        own = gathered[starts[group] : stops[group]]
         if count == 0 or count > _FEW:
-            medians[group] = median(scratch, count)
+            medians[group] = median(own, count)
             continue
-        _ranked(scratch, count, ordered)
+        _ranked(own, count, ordered)
         lower, upper = ordered[(count - 1) // 2], ordered[count // 2]
         middle = (lower + upper) / 2.0 + 0.0
         medians[group] = lower / 2.0 + upper / 2.0 if np.isinf(middle) else middle  # the sum may overflow
@@ -220,20 +224,21 @@ def group_medians(values: FloatArray, rows: IdArray, offsets: IntArray) -> Float
 
 
 @kernel
-def group_quantiles(values: FloatArray, rows: IdArray, offsets: IntArray, level: float) -> FloatArray:
-    """Quantile of the values of every group by linear interpolation between order statistics, float64 (n,).
+def group_quantiles(values: FloatArray, ids: IdArray, sizes: IntArray, level: float) -> FloatArray:
+    """Quantile of every group by linear interpolation between order statistics, float64 (n,).
 
-    Group ``g`` holds ``values[rows[offsets[g]:offsets[g + 1]]]``; NaN is left out, and NaN stands where nothing is
-    left. A step between infinite values is NaN, as in NumPy. ``level`` is from 0 to 1, which is not checked.
+    ``sizes`` (n,) are the rows of every group. NaN is left out, and NaN stands where nothing is left. A step between
+    infinite values is NaN, as in NumPy. ``level`` is from 0 to 1, which is not checked.
     R. J. Hyndman, Y. Fan, Am. Stat. 50 (1996) 361, definition 7.
     """
-    quantiles = np.full(len(offsets) - 1, np.nan)
-    scratch, ordered = np.empty(len(rows)), np.empty(len(rows))
+    quantiles = np.full(len(sizes), np.nan)
+    gathered, starts, stops = _gathered(values, ids, sizes)
+    ordered = np.empty(_largest(sizes))
     for group in range(len(quantiles)):
-        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
+        count = stops[group] - starts[group]
         if count == 0:
             continue
-        _order(scratch, count, ordered)
+        _order(gathered[starts[group] : stops[group]], count, ordered)
         place = level * (count - 1)
         below = int(np.floor(place))
         above = min(below + 1, count - 1)
@@ -247,27 +252,45 @@ def group_quantiles(values: FloatArray, rows: IdArray, offsets: IntArray, level:
 
 
 @kernel
-def group_distinct(values: npt.NDArray[Any], rows: IdArray, offsets: IntArray) -> IntArray:
-    """Number of distinct values of every group but NaN, int64 (n,); ``rows``, ``offsets`` as in `group_quantiles`."""
-    distinct = np.zeros(len(offsets) - 1, dtype=np.int64)
-    scratch, ordered = np.empty(len(rows), dtype=values.dtype), np.empty(len(rows), dtype=values.dtype)
+def group_distinct(values: npt.NDArray[Any], ids: IdArray, sizes: IntArray) -> IntArray:
+    """Number of distinct values of every group but NaN, int64 (n,); ``sizes`` (n,) are the rows of every group."""
+    distinct = np.zeros(len(sizes), dtype=np.int64)
+    gathered, starts, stops = _gathered(values, ids, sizes)
+    ordered = np.empty(_largest(sizes), dtype=values.dtype)
     for group in range(len(distinct)):
-        count = _gathered(values, rows, offsets[group], offsets[group + 1], scratch)
-        _order(scratch, count, ordered)
+        count = stops[group] - starts[group]
+        _order(gathered[starts[group] : stops[group]], count, ordered)
         for i in range(count):
             distinct[group] += i == 0 or ordered[i] != ordered[i - 1]
     return distinct
 
 
 @kernel
-def _gathered(values: npt.NDArray[Any], rows: IdArray, start: int, stop: int, scratch: npt.NDArray[Any]) -> int:
-    """Write the values of some rows that are not NaN to the front of ``scratch``; their number."""
-    count = 0
-    for i in range(start, stop):
-        value = values[rows[i]]
-        scratch[count] = value
-        count += value == value
-    return count
+def _gathered(values: npt.NDArray[Any], ids: IdArray, sizes: IntArray) -> tuple[npt.NDArray[Any], IntArray, IntArray]:
+    """Values sorted by group, and where in them those of each group begin and end; NaN is left out.
+
+    Group by group through sorted positions, the medians of 1M rows in 100k groups took twice as long.
+    """
+    starts = np.zeros(len(sizes), dtype=np.int64)
+    for group in range(1, len(sizes)):
+        starts[group] = starts[group - 1] + sizes[group - 1]
+    stops = starts.copy()
+    gathered = np.empty(len(ids), dtype=values.dtype)
+    for row in range(len(ids)):
+        group, value = ids[row], values[row]
+        if group >= 0:
+            place = stops[group]
+            gathered[place] = value
+            stops[group] = place + (value == value)
+    return gathered, starts, stops
+
+
+@kernel
+def _largest(sizes: IntArray) -> int:
+    largest = 0
+    for size in sizes:
+        largest = max(largest, size)
+    return largest
 
 
 @kernel

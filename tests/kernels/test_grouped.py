@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from gbr_dag.kernels import grouped
-from gbr_dag.kernels.counting_sort import counting_sort
 
 ROOT = Path(__file__).resolve().parents[2]
 N = 4
 IDS = np.array([2, 0, -1, 2, 0, 2, -1, 0, 2, 2], dtype=np.int64)
 """Group 1 is empty, group 3 too; two rows are in none."""
+
+SIZES = np.array([3, 0, 5, 0])
 
 VALUES = {
     "float64": np.array([1.5, -2.0, 9.0, np.nan, 0.5, 3.0, np.nan, -0.0, 3.0, -7.25]),
@@ -133,39 +134,42 @@ def test_squares(kind):
 @pytest.mark.parametrize("level", [0.0, 0.3, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("kind", ["float64", "infinities"])
 def test_quantiles(kind, level):
-    rows, offsets = counting_sort(IDS, N)
     with np.errstate(all="ignore"):
         expected = [np.percentile(one, 100.0 * level) if one else np.nan for one in groups(kind)]
-    quantiles = grouped.group_quantiles(VALUES[kind], rows, offsets, level)
+    quantiles = grouped.group_quantiles(VALUES[kind], IDS, SIZES, level)
     np.testing.assert_allclose(quantiles, expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", ["float64", "infinities"])
 def test_medians(kind):
-    rows, offsets = counting_sort(IDS, N)
-    medians = grouped.group_medians(VALUES[kind], rows, offsets)
+    medians = grouped.group_medians(VALUES[kind], IDS, SIZES)
     expected = [np.median(one) if one else np.nan for one in groups(kind)]
     assert np.array_equal(medians, expected, equal_nan=True)
 
 
 def test_medians_of_huge_values():
-    rows, offsets = counting_sort(np.zeros(2, dtype=np.int64), 1)
-    assert grouped.group_medians(np.array([1.6e308, 1.4e308]), rows, offsets)[0] == 1.5e308
+    ids, sizes = np.zeros(2, dtype=np.int64), np.array([2])
+    assert grouped.group_medians(np.array([1.6e308, 1.4e308]), ids, sizes)[0] == 1.5e308
+
+
+def test_squares_beyond_doubles_are_infinite():
+    values, ids = np.array([1e300, -1e300, 1.5e308, 1.4e308]), np.array([0, 0, 1, 1])
+    squares = grouped.group_squares(values, np.array([0.0, np.inf]), np.array([2, 2]), ids)
+    assert squares.tolist() == [np.inf, np.inf]
 
 
 @pytest.mark.parametrize("size", [1, 2, 23, 24, 25, 26, 200])
 def test_orders_of_any_size(size):
     values = np.random.default_rng(size).integers(0, size, size).astype(np.float64)
-    rows, offsets = counting_sort(np.zeros(size, dtype=np.int64), 1)
-    assert grouped.group_medians(values, rows, offsets)[0] == np.median(values)
-    assert grouped.group_quantiles(values, rows, offsets, 0.3)[0] == pytest.approx(np.quantile(values, 0.3), rel=1e-15)
-    assert grouped.group_distinct(values, rows, offsets)[0] == len(set(values.tolist()))
+    ids, sizes = np.zeros(size, dtype=np.int64), np.array([size])
+    assert grouped.group_medians(values, ids, sizes)[0] == np.median(values)
+    assert grouped.group_quantiles(values, ids, sizes, 0.3)[0] == pytest.approx(np.quantile(values, 0.3), rel=1e-15)
+    assert grouped.group_distinct(values, ids, sizes)[0] == len(set(values.tolist()))
 
 
 @pytest.mark.parametrize("kind", ["float64", "infinities", "int64"])
 def test_distinct(kind):
-    rows, offsets = counting_sort(IDS, N)
-    assert grouped.group_distinct(VALUES[kind], rows, offsets).tolist() == [len(set(one)) for one in groups(kind)]
+    assert grouped.group_distinct(VALUES[kind], IDS, SIZES).tolist() == [len(set(one)) for one in groups(kind)]
 
 
 def test_sums_of_a_large_offset():
@@ -188,7 +192,7 @@ def test_sums_of_a_large_offset():
 def test_hardly_any_rows(n_rows):
     ids, values = np.zeros(n_rows, dtype=np.int64), np.ones(n_rows)
     assert grouped.group_sums(values, ids, n_rows)[0].tolist() == [1.0] * n_rows
-    assert grouped.group_distinct(values, *counting_sort(ids, n_rows)).tolist() == [1] * n_rows
+    assert grouped.group_distinct(values, ids, np.ones(n_rows, dtype=np.int64)).tolist() == [1] * n_rows
 
 
 def test_read_only_and_strided():
