@@ -34,7 +34,7 @@ class FeatureFiles(ABC):
         """The features."""
 
     @abstractmethod
-    def _add(self, *features: Feature) -> None:
+    def _add(self, *features: Feature, replace: bool = False) -> None:
         """Add features, all of them or none."""
 
     def save_features_to_module(self, target: Union[str, Path], overwrite: bool = False) -> Path:
@@ -91,7 +91,9 @@ class FeatureFiles(ABC):
         """
         return written_module(file_of_path(path), self._module_text(), overwrite=overwrite)
 
-    def load_features_from_module(self: FilesDriver, module: Union[ModuleType, str, Path]) -> FilesDriver:
+    def load_features_from_module(
+        self: FilesDriver, module: Union[ModuleType, str, Path], replace: bool = False
+    ) -> FilesDriver:
         """Add the functions that a module defines. **Importing a module runs its code**: load what you trust.
 
         Added are the functions that its ``__all__`` lists, or without one all whose names do not start with ``_``, in
@@ -103,6 +105,8 @@ class FeatureFiles(ABC):
         module : module, str or Path
             A module, a dotted name that can be imported, or a path as of :meth:`load_from_python_file`. A module that
             is imported already is taken as it is.
+        replace : bool, default False
+            Its features take the places of those that have their names.
 
         Returns
         -------
@@ -114,12 +118,12 @@ class FeatureFiles(ABC):
         InputError
             If there is no such module, it defines no function, or one of them cannot be a feature.
         DuplicateNameError
-            If a feature of that name, or one that yields the same, is there already.
+            If a feature of that name is there already, unless it is to be replaced, or one that yields the same.
         """
-        self._add(*features_of_module(loaded_module(module)))
+        self._add(*features_of_module(loaded_module(module)), replace=replace)
         return self
 
-    def load_from_python_file(self: FilesDriver, path: Union[str, Path]) -> FilesDriver:
+    def load_from_python_file(self: FilesDriver, path: Union[str, Path], replace: bool = False) -> FilesDriver:
         """Add the functions of a Python file. **This runs the file's code**: give the path of one that you trust.
 
         What is added is told by :meth:`load_features_from_module`.
@@ -128,6 +132,8 @@ class FeatureFiles(ABC):
         ----------
         path : str or Path
             Ends in ``.py``; nothing is searched for. The file runs as a module of its own, also if it can be imported.
+        replace : bool, default False
+            As for :meth:`load_features_from_module`.
 
         Returns
         -------
@@ -139,7 +145,7 @@ class FeatureFiles(ABC):
         InputError, DuplicateNameError
             As :meth:`load_features_from_module`. Errors of the file's own code come through as they are.
         """
-        self._add(*features_of_module(module_of_file(path)))
+        self._add(*features_of_module(module_of_file(path)), replace=replace)
         return self
 
     def _module_text(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
 from gbr_dag.drivers.feature_files import FeatureFiles
-from gbr_dag.drivers.model_config import checked_config, checked_switch
+from gbr_dag.drivers.model_config import check_are_names, checked_config, checked_switch
 from gbr_dag.drivers.model_frames import result_frames, taken_columns, taken_frame
 from gbr_dag.errors import DuplicateNameError, InputError
 from gbr_dag.features.columns import GroupedColumn
@@ -109,6 +109,7 @@ class ModelDriver(FeatureFiles):
         outputs: Sequence[str] = (),
         tags: Sequence[str] = (),
         legacy_mode: Optional[bool] = None,
+        replace: bool = False,
     ) -> ModelDriver:
         """Add a function of row level: one value per row.
 
@@ -126,6 +127,8 @@ class ModelDriver(FeatureFiles):
             Words to find it by in the registry.
         legacy_mode : bool, optional
             The function takes and returns a frame; default as the driver.
+        replace : bool, default False
+            Take the place of the feature of that name, if there is one; a function registered anew needs it.
 
         Returns
         -------
@@ -137,9 +140,9 @@ class ModelDriver(FeatureFiles):
         InputError
             If an argument breaks its rule, or the function is marked as group level.
         DuplicateNameError
-            If another feature yields the same, or a key column has the name.
+            If another feature has the name or yields the same, or a key column has the name. Nothing changes then.
         """
-        return self._register(name, function, "row", inputs, outputs, tags, legacy_mode)
+        return self._register(name, function, "row", inputs, outputs, tags, legacy_mode, replace)
 
     def register_attribute(
         self,
@@ -150,12 +153,13 @@ class ModelDriver(FeatureFiles):
         outputs: Sequence[str] = (),
         tags: Sequence[str] = (),
         legacy_mode: Optional[bool] = None,
+        replace: bool = False,
     ) -> ModelDriver:
         """Add a function of group level: one value per group.
 
         Parameters
         ----------
-        name, function, inputs, outputs, tags, legacy_mode
+        name, function, inputs, outputs, tags, legacy_mode, replace
             As for :meth:`register_filter`.
 
         Returns
@@ -168,7 +172,7 @@ class ModelDriver(FeatureFiles):
         InputError, DuplicateNameError
             As :meth:`register_filter`.
         """
-        return self._register(name, function, "group", inputs, outputs, tags, legacy_mode)
+        return self._register(name, function, "group", inputs, outputs, tags, legacy_mode, replace)
 
     def _register(
         self,
@@ -179,21 +183,23 @@ class ModelDriver(FeatureFiles):
         outputs: Sequence[str],
         tags: Sequence[str],
         legacy_mode: Optional[bool],
+        replace: bool,
     ) -> ModelDriver:
         asked = checked_switch(f"legacy_mode of feature {name!r}", legacy_mode, none=True)
         legacy = bool(self._legacy if asked is None else asked)
         feature = made_feature(name, function, level, inputs=inputs, outputs=outputs, tags=tags, legacy=legacy)
-        self._add(feature)
+        self._add(feature, replace=replace)
         return self
 
-    def _add(self, *features: Feature) -> None:
+    def _add(self, *features: Feature, replace: bool = False) -> None:
         """Add features, all of them or none."""
+        checked_switch("replace", replace)
         for feature in features:
             for output in feature.outputs:
                 if output in self._by:
                     message = f"{feature.label} yields {output!r}, which is a key column; give it another name"
                     raise DuplicateNameError(message)
-        self._features.extend(features)
+        self._features.extend(features, replace=replace)
         self._driver = None
 
     def execute(self, frame: Any, outputs: Optional[Iterable[str]] = None) -> dict[str, Any]:
@@ -292,7 +298,7 @@ class ModelDriver(FeatureFiles):
         return list(dict.fromkeys((*self._by, *plan.missing)))
 
     def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
-        """Say what :meth:`execute` would run: the nodes in order, why, and what is missing.
+        """Say what :meth:`execute` would run: the nodes in order, and why.
 
         Parameters
         ----------
@@ -377,9 +383,7 @@ class ModelDriver(FeatureFiles):
 
     def _names(self, outputs: Optional[Iterable[str]]) -> tuple[str, ...]:
         """Outputs asked for; default all."""
-        if isinstance(outputs, str):
-            message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
-            raise InputError(message)
+        check_are_names(outputs)
         if outputs is None and not len(self._features):
             message = f"model {self.name!r} has no features yet; add them with register_filter or register_attribute"
             raise InputError(message)

@@ -65,8 +65,9 @@ class FitLink:
 
     def hint(self, output: str) -> str:
         """The diagnostic that a column is made from."""
+        targets, suffix = self._fit._checked["targets"], self._fit._checked["suffix"]
         for part, diagnostic in (("pull", "rms"), ("prediction_err", "covariance")):
-            if any(output == name.replace("_residual", f"_{part}") for name in self.outputs("row")):
+            if output not in self.outputs("row") and output in {f"{target}_{part}{suffix}" for target in targets}:
                 return f"fit {self.name!r} gives {output!r} if diagnostics has {diagnostic!r}"
         return ""
 

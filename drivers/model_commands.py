@@ -3,7 +3,8 @@
 Annotations are evaluated here, as in :mod:`gbr_dag.drivers.cli`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gbr_dag.drivers.command_line import Debug, File, Picture, errors_on_one_line, split
-from gbr_dag.errors import InputError
+from gbr_dag.errors import GbrDagError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,8 @@ Features = Annotated[
     Path,
     typer.Argument(
         metavar="FEATURES.py",
-        help="Python file of features, each marked @attribute, @row, @per_group, @per_row or #agg. Its code is run.",
+        help="Python file of functions: of row level if unmarked, of group level if marked #agg or @attribute;"
+        " @per_group and @per_row run one by one. Its code is run.",
         exists=True,
         dir_okay=False,
     ),
@@ -68,7 +70,9 @@ def run(
     ] = None,
     rows_out: Annotated[
         Optional[Path],
-        typer.Option("--rows-out", help="The same for row-level features: one row a row of FILE, in its order."),
+        typer.Option(
+            "--rows-out", help="The same for row-level features: one row a row of FILE, in its order, keys first."
+        ),
     ] = None,
     name: Name = None,
     debug: Debug = False,
@@ -77,6 +81,8 @@ def run(
 
     The code of FEATURES.py is run: take no file from strangers.
     """
+    import pandas as pd
+
     from gbr_dag.drivers.files import check_suffix, read_frame, write_frame
 
     with errors_on_one_line(debug):
@@ -84,8 +90,11 @@ def run(
             check_suffix(named)
         driver = _driver(features, key, name)
         paths = {"group": out, "row": rows_out}
-        result = driver.execute(read_frame(file), _written(driver, split(outputs), paths))
-        for path, table in ((out, result["groups"]), (rows_out, result["rows"])):
+        frame, names = read_frame(file), _written(driver, split(outputs), paths)
+        with _feature_named(driver):
+            result = driver.execute(frame, names)
+        rows = None if rows_out is None else pd.concat([frame[list(driver.by)], result["rows"]], axis=1)
+        for path, table in ((out, result["groups"]), (rows_out, rows)):
             if path is not None:
                 write_frame(table, path)
                 typer.echo(f"wrote {path}: {len(table):,} rows, {len(table.columns)} columns")
@@ -145,7 +154,9 @@ def verify(
 
     with errors_on_one_line(debug):
         driver = _driver(features, key, name)
-        found = driver.verify(read_frame(file), outputs=split(outputs) or None, sample=sample)
+        frame = read_frame(file)
+        with _feature_named(driver):
+            found = driver.verify(frame, outputs=split(outputs) or None, sample=sample)
         typer.echo(str(found))
         if not found.equal:
             raise typer.Exit(1)
@@ -168,6 +179,31 @@ def _driver(features: Path, key: list[str], name: Optional[str]) -> "ModelDriver
         message = f"{features} cannot be loaded: {type(error).__name__}: {error}"
         raise InputError(message) from error
     return driver
+
+
+@contextmanager
+def _feature_named(driver: "ModelDriver") -> Iterator[None]:
+    """What a feature's function raises as an error that names the feature."""
+    try:
+        yield
+    except BaseException as error:
+        failed = _failed(driver)
+        if not failed or not isinstance(error, Exception) or isinstance(error, (GbrDagError, MemoryError)):
+            raise
+        message = f"{failed}: {type(error).__name__}: {error}"
+        raise GbrDagError(message) from error
+
+
+def _failed(driver: "ModelDriver") -> str:
+    """The feature that ended the last run, with its place; empty if none did."""
+    report, registry = driver.report(), driver.registry
+    names = report.loc[report["state"] == "failed", "node"].tolist()
+    for name in names:
+        if name in registry.outputs():
+            return registry.yielding(name).label
+        call = name[: -len("()")]  # of several outputs
+        return registry[call].label if call in registry else f"step {name!r}"
+    return ""
 
 
 def _written(driver: "ModelDriver", names: list[str], paths: dict[str, Optional[Path]]) -> Optional[list[str]]:

@@ -53,6 +53,27 @@ def checked_switch(name: str, value: Any, *, none: bool = False) -> Optional[boo
     raise InputError(message)
 
 
+def check_are_names(outputs: Any) -> None:
+    """Refuse what is easily given in place of a list of outputs: one name, or the frame.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    message = ""
+    if isinstance(outputs, str):
+        message = f"outputs must be a list of names, got the string {outputs!r}; write [{outputs!r}]"
+    elif hasattr(type(outputs), "columns"):  # of the class: lazy frames of polars warn of it
+        kind = type(outputs).__name__
+        message = (
+            f"outputs must be names of features, got a {kind}; a frame is an argument of its own: plan(outputs, frame),"
+            " plan(frame=frame), execute(frame, outputs)"
+        )
+    if message:
+        raise InputError(message)
+
+
 def _key_columns(by: Any) -> tuple[str, ...]:
     names = (by,) if isinstance(by, str) else by
     if not isinstance(names, (list, tuple)) or not names or not all(_is_name(name) for name in names):

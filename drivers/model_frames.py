@@ -154,8 +154,21 @@ def _check_present(plan: Plan, registry: FeatureRegistry, known: Sequence[Any], 
         parts.append(f"{name!r} ({', '.join(users)}){_near(name, registry, known)}")
     if parts:
         kind = "column is" if len(parts) == 1 else "columns are"
-        message = f"{kind} missing in the frame: {'; '.join(parts)}"
+        hint = _frames_hint(plan, registry, known, by)
+        message = f"{kind} missing in the frame: {'; '.join(parts)}{hint}"
         raise MissingInputError(message)
+
+
+def _frames_hint(plan: Plan, registry: FeatureRegistry, known: Sequence[Any], by: Sequence[str]) -> str:
+    """That functions of frames are told apart, where one takes a single thing that nothing is like."""
+    for output in registry.outputs():
+        feature = registry.yielding(output)
+        required = [argument.source for argument in feature.arguments if not argument.optional]
+        if feature.way == "frame" or len(required) != 1 or output not in plan.nodes:
+            continue
+        if required[0] in plan.missing and required[0] not in (*known, *by) and not _near(required[0], registry, known):
+            return f"; if {feature.label} takes and returns a frame, register it with legacy_mode=True"
+    return ""
 
 
 def _near(name: str, registry: FeatureRegistry, known: Sequence[Any]) -> str:

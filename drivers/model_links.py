@@ -14,6 +14,7 @@ from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.levels import Level
 from gbr_dag.features.merging import Made, column_values, made_node, placed_model_nodes, spread_over
 from gbr_dag.features.model import Place
+from gbr_dag.features.verification import Verification
 from gbr_dag.graph import Driver
 from gbr_dag.graph.structure import Node, graph_of
 
@@ -85,6 +86,12 @@ class ModelLink:
         if groups is None and keyed:
             groups = values[self._grouping].groups.keys
         return LinkRun(result["rows"], groups, {name: values[_per_row(name)] for name in spread})
+
+    def verify(
+        self, frame: pd.DataFrame, wanted: Sequence[str], *, sample: int, seed: int, tolerance: float
+    ) -> Verification:
+        """Verify the driver."""
+        return self._driver.verify(frame, sample, wanted, seed=seed, tolerance=tolerance)
 
     def _handed_on(
         self, frame: pd.DataFrame, groups: Optional[pd.DataFrame], spread: Sequence[str], *, keyed: bool

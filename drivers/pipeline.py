@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Optional, Union
 
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers.arguments import check_choice
 from gbr_dag.drivers.chain_frames import chain_frame, checked_columns, result_frames
+from gbr_dag.drivers.chain_links import checked_links, checked_on
 from gbr_dag.drivers.features import ModelDriver
 from gbr_dag.drivers.fit_links import GroupFit
-from gbr_dag.drivers.fit_nodes import FitLink
 from gbr_dag.drivers.merged_pipeline import MergedPipeline
 from gbr_dag.drivers.model_links import ModelLink
-from gbr_dag.errors import DuplicateNameError, InputError, MissingInputError
+from gbr_dag.errors import InputError, MissingInputError
 from gbr_dag.features.chain import SEPARATOR, Chain, Demand, Link, LinkRun, On
+from gbr_dag.features.verification import Verification, check_request
 from gbr_dag.frames import column_names
+from gbr_dag.graph import Plan
 from gbr_dag.graph.execution import Progress, checked_progress
 
 OnArgument = Union[On, Sequence[On]]
@@ -71,9 +73,8 @@ class ModelPipeline:
     def __init__(
         self, links: Sequence[Union[ModelDriver, GroupFit]], on: OnArgument = "groups", progress: Progress = None
     ) -> None:
-        ordered = _ordered([_link(link) for link in _checked_list(links)])
-        _check_names(ordered)
-        self._chain = Chain(ordered, _checked_on(on, len(ordered)))
+        ordered = checked_links(links)
+        self._chain = Chain(ordered, checked_on(on, len(ordered)))
         self._progress = checked_progress(progress)
         self._ran: tuple[Link, ...] = ()
 
@@ -109,6 +110,17 @@ class ModelPipeline:
             As :meth:`validate` does, and what the links raise.
         """
         asked = self._chain.asked(_listed(outputs))
+        runs = self._runs(frame, asked)
+        found = {place: (run.rows, run.groups) for place, run in runs.items()}
+        return result_frames(frame, self._chain, asked, found)
+
+    def _runs(
+        self,
+        frame: Any,
+        asked: Sequence[tuple[int, str]],
+        before: Optional[Callable[[Link, pd.DataFrame, Sequence[str]], None]] = None,
+    ) -> dict[int, LinkRun]:
+        """Run the links that something needs; ``before`` is called with each, its rows and what is wanted of it."""
         demand = self._demand(asked, list(column_names(frame)))
         checked_columns(frame, demand.columns)
         rows = {0: chain_frame(frame, self._chain, demand)}
@@ -119,12 +131,13 @@ class ModelPipeline:
                     continue
                 given = _given(self._chain, demand, place, rows[self._chain.start(place)], runs)
                 wanted, spread = list(demand.wanted[place]), list(demand.spread[place])
+                if before is not None:
+                    before(link, given, wanted)
                 runs[place] = link.run(given, wanted, spread, keyed=demand.keyed[place])
                 if demand.keyed[place]:
                     rows[place + 1] = _as_rows(runs[place].groups)
         self._ran = tuple(self._chain.links[place] for place in runs)
-        found = {place: (run.rows, run.groups) for place, run in runs.items()}
-        return result_frames(frame, self._chain, asked, found)
+        return runs
 
     def validate(
         self,
@@ -146,7 +159,8 @@ class ModelPipeline:
         Raises
         ------
         MissingInputError
-            If columns are missing: all of every link, each with who needs it, what is there and the nearest name.
+            If columns are missing: of every link, each with who needs it, what is there and the nearest name; the first
+            five, and how many more there are. Told first: that ``on="rows"`` would find them.
         InputError
             If anything else is wrong with names; missing columns are told, too.
         UnknownNameError
@@ -196,6 +210,81 @@ class ModelPipeline:
         self._demand(asked, None)
         return MergedPipeline(self._chain, asked, self._demand, self._progress)
 
+    def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
+        """Say what the merged graph would run: the nodes in order, why, and what is missing.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table, optional
+            As for :meth:`execute`; its columns are looked for, and their sizes told.
+
+        Returns
+        -------
+        Plan
+            That of :meth:`merged`.
+        """
+        return self.merged(outputs).plan(frame)
+
+    def draw(self, outputs: Optional[Iterable[str]] = None, path: Optional[Union[str, Path]] = None) -> str:
+        """Draw the merged graph behind some outputs.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+        path : str or Path, optional
+            ``.svg``, ``.png``, ``.dot`` or ``.mmd`` file to write.
+
+        Returns
+        -------
+        str
+            The path, or the mermaid text; see :meth:`gbr_dag.Driver.draw`.
+        """
+        return self.merged(outputs).draw(path)
+
+    def verify(
+        self,
+        frame: Any,
+        sample: int = 50,
+        outputs: Optional[Iterable[str]] = None,
+        *,
+        seed: int = 0,
+        tolerance: float = 1e-9,
+    ) -> dict[str, Verification]:
+        """Verify every model on the rows that it gets in the chain.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
+            As for :meth:`execute`.
+        sample, seed, tolerance
+            As for :meth:`ModelDriver.verify`.
+        outputs : sequence of str, optional
+            As for :meth:`execute`.
+
+        Returns
+        -------
+        dict of str to Verification
+            By name of the model, in order. Fits are run and left out: they have no literal form to compare with. Models
+            that need not run are left out, too.
+
+        Raises
+        ------
+        MissingInputError, InputError
+            As :meth:`execute` and :meth:`ModelDriver.verify`.
+        """
+        check_request(sample, seed, tolerance)
+        found: dict[str, Verification] = {}
+
+        def verify(link: Link, rows: pd.DataFrame, wanted: Sequence[str]) -> None:
+            if isinstance(link, ModelLink) and wanted:
+                found[link.name] = link.verify(rows, wanted, sample=sample, seed=seed, tolerance=tolerance)
+
+        self._runs(frame, self._chain.asked(_listed(outputs)), verify)
+        return found
+
     def report(self) -> pd.DataFrame:
         """Give the steps of the last run, link after link.
 
@@ -234,10 +323,9 @@ class ModelPipeline:
     def _demand(self, asked: Sequence[tuple[int, str]], columns: Optional[Sequence[Any]]) -> Demand:
         """What runs, if nothing is wrong."""
         demand = self._chain.demand(asked, columns)
-        problems = [*demand.missing, *demand.problems]
-        if problems:
-            text = problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong: {' | '.join(problems)}"
-            raise InputError(text) if demand.problems else MissingInputError(text)
+        wrong = self._chain.wrong(demand)
+        if wrong:
+            raise InputError(wrong) if demand.problems else MissingInputError(wrong)
         return demand
 
 
@@ -271,71 +359,3 @@ def _as_rows(groups: Optional[pd.DataFrame]) -> pd.DataFrame:
 
 def _listed(outputs: Optional[Iterable[str]]) -> Any:
     return outputs if outputs is None or isinstance(outputs, str) else list(outputs)
-
-
-def _checked_list(links: Any) -> list[Any]:
-    if isinstance(links, (ModelDriver, GroupFit)) or not isinstance(links, Iterable):
-        message = f"links must be a list of models and fits, got {links!r}"
-        raise InputError(message)
-    found = list(links)
-    if not found:
-        message = "links must hold at least one model or fit, got none"
-        raise InputError(message)
-    return found
-
-
-def _link(link: Any) -> Link:
-    if isinstance(link, ModelDriver):
-        return ModelLink(link)
-    if isinstance(link, GroupFit):
-        return FitLink(link)
-    message = f"links must be ModelDriver, GroupFit or WindowFit, got {type(link).__name__}"
-    raise InputError(message)
-
-
-def _ordered(links: list[Link]) -> list[Link]:
-    """Links by their ``seq`` where all have one."""
-    lacking = [link.name for link in links if link.seq is None]
-    if len(lacking) == len(links):
-        return links
-    if lacking:
-        message = f"seq must be given for all links or for none; {', '.join(map(repr, lacking))} have none"
-        raise InputError(message)
-    for i, link in enumerate(links):
-        if isinstance(link.seq, bool) or not isinstance(link.seq, (int, float)):
-            message = f"seq of link {link.name!r} must be a number, got {link.seq!r}"
-            raise InputError(message)
-        same = [other.name for other in links[:i] if other.seq == link.seq]
-        if same:
-            message = f"seq must be distinct, links {same[0]!r} and {link.name!r} both have {link.seq}"
-            raise InputError(message)
-    return sorted(links, key=lambda link: link.seq)
-
-
-def _check_names(links: Sequence[Link]) -> None:
-    seen: set[str] = set()
-    for link in links:
-        name = link.name
-        if not isinstance(name, str) or not name or SEPARATOR in name or name.endswith("_") or name == "output":
-            message = (
-                f"name of a link must be a text without '{SEPARATOR}' that does not end with '_' and is not 'output':"
-                f" results are called model{SEPARATOR}feature; got {name!r}"
-            )
-            raise InputError(message)
-        if name in seen:
-            message = f"names of links must be distinct, got {name!r} twice; rename one"
-            raise DuplicateNameError(message)
-        seen.add(name)
-
-
-def _checked_on(on: Any, n_links: int) -> tuple[On, ...]:
-    if isinstance(on, str):
-        check_choice("on", on, ("groups", "rows"))
-        return (on,) * (n_links - 1)  # type: ignore[return-value]
-    steps = tuple(on) if isinstance(on, Iterable) else (on,)
-    for step in steps:
-        check_choice("on", step, ("groups", "rows"))
-    if len(steps) != n_links - 1:
-        message = f"on must be 'groups', 'rows' or one of them per pair of neighbours ({n_links - 1}), got {len(steps)}"
-        raise InputError(message)
-    return steps

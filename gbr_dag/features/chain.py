@@ -23,7 +23,7 @@ SEPARATOR = "__"
 On = Literal["groups", "rows"]
 """What the next link works on: the groups that a link gives, or the rows that it was given."""
 
-_LONGEST = 8
+_LONGEST, _MOST_TOLD = 8, 5
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,8 @@ class Demand:
         Columns of the frame that are taken.
     missing, problems : list of str
         What is wrong: columns that are not there, and anything else.
+    of_rows : dict
+        Columns that are not there because a link works on groups, and would be on the rows.
     """
 
     wanted: list[dict[str, None]]
@@ -174,6 +176,7 @@ class Demand:
     columns: dict[str, None] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    of_rows: dict[str, None] = field(default_factory=dict)
 
     def runs(self, place: int) -> bool:
         """Whether a link does anything."""
@@ -295,6 +298,16 @@ class Chain:
             found.columns[needed.column] = None
         elif not needed.optional:
             found.missing.append(self._absence(place, needed, columns))
+            if self._is_of_rows(place, needed.column, columns):
+                found.of_rows[needed.column] = None
+
+    def _is_of_rows(self, place: int, column: str, columns: Optional[Sequence[Any]]) -> bool:
+        """Whether a link on groups would find a column among the rows that these were made of."""
+        start = self.start(place)
+        if start == 0:
+            return False
+        of_rows = any(column in link.outputs("row") for link in self.links[:start])
+        return of_rows or (columns is not None and column in columns)
 
     def _ambiguity(self, place: int, needed: Requirement, sources: Sequence[Source], *, in_frame: bool) -> str:
         names = [f"{self.links[source.link].name}{SEPARATOR}{source.name}" for source in sources]
@@ -321,6 +334,21 @@ class Chain:
         hints = [self.links[earlier].hint(column) for earlier in range(max(start - 1, 0), place)]
         known = [*offered, *map(str, columns or ())] if start == 0 else offered
         return "; ".join([*parts, *filter(None, hints)]) + suggestion(column, [*known, *link.outputs()])
+
+    def wrong(self, demand: Demand) -> str:
+        """Words for all that is wrong, in one line; none if nothing is."""
+        problems = [*demand.missing, *demand.problems]
+        if len(problems) > 1:
+            rest = len(problems) - _MOST_TOLD
+            more = f" | and {rest} more" if rest > 0 else ""
+            text = f"{len(problems)} things are wrong: {' | '.join(problems[:_MOST_TOLD])}{more}"
+        else:
+            text = "".join(problems)
+        if demand.of_rows:
+            return (
+                f"did you mean on='rows'? of the rows, not of their groups: {listed(demand.of_rows, _LONGEST)}; {text}"
+            )
+        return text
 
     def asked(self, outputs: Optional[Sequence[str]]) -> list[tuple[int, str]]:
         """Places and outputs that names ``link__output`` stand for; None for all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,11 +37,12 @@ def called_on_frame(feature: Feature, arguments: Mapping[str, GroupedColumn], gr
     Raises
     ------
     InputError
-        If what is returned is neither, or lacks an output, or its rows are not those of the frame or of the groups.
+        If the function looks for a column that it is not given, or what is returned is neither, or lacks an output, or
+        its rows are not those of the frame or of the groups.
     """
     given = pd.DataFrame({name: column.per_row().as_series() for name, column in arguments.items()}, copy=True)
     given.index = grouping.index
-    result = _as_frame(feature, feature.function(given))
+    result = _as_frame(feature, _returned(feature, given))
     if feature.level == "group":
         keys = grouping.groups.keys
         result = _with_key_columns(feature, result, list(keys.columns))
@@ -55,6 +56,32 @@ def called_on_frame(feature: Feature, arguments: Mapping[str, GroupedColumn], gr
         )
         raise InputError(message)
     return tuple(_values(result[name]) for name in feature.outputs)
+
+
+def _returned(feature: Feature, given: pd.DataFrame) -> Any:
+    """What the function returns, which may change the frame."""
+    columns = list(given.columns)
+    try:
+        return feature.function(given)
+    except KeyError as error:
+        if not _was_raised_by_pandas(error):  # a dict of the function's own, say
+            raise
+        message = (
+            f"{feature.label}: KeyError: {error}; if that is a column, inputs= lacks it: the function gets"
+            f" {_listed(columns)}, and inputs=[...] must name every column that it takes"
+        )
+        raise InputError(message) from error
+
+
+def _was_raised_by_pandas(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pandas.")
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(repr, names))
 
 
 def _as_frame(feature: Feature, result: Any) -> pd.DataFrame:

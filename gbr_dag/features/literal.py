@@ -201,6 +201,8 @@ def parts(feature: Feature, result: Any) -> tuple[Any, ...]:
     InputError
         If there are not as many parts as outputs, or the keys of a dict are others.
     """
+    if isinstance(result, pd.Series) and len(feature.outputs) > 1 and set(result.index) == set(feature.outputs):
+        result = dict(result.items())  # as functions for groupby.apply give several values
     if isinstance(result, dict):
         if set(result) != set(feature.outputs):
             message = (
@@ -235,7 +237,8 @@ class _Clock:
         seconds = (time.perf_counter() - self._start) / self._done
         message = (
             f"{self._feature.label} runs once per {self._each}: {self._calls:,} calls of {1e6 * seconds:,.0f} us each,"
-            f" about {self._calls * seconds:.2g} s; without its mark @{self._feature.way} it would run once"
+            f" about {self._calls * seconds:.2g} s; written for columns, without its mark @{self._feature.way}, it"
+            " would run once"
         )
         warn_caller(message, PerformanceWarning)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Protocol
 
 import numpy as np
@@ -10,7 +10,6 @@ import pandas as pd
 
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.literal import Attempts, GroupSeries, one_value, parts, values_of_rows
-from gbr_dag.features.value_differences import largest_number
 
 
 class FrameGroups:
@@ -63,9 +62,6 @@ class FrameGroups:
 class Taken(Protocol):
     """Values of a run for all groups at once."""
 
-    def column(self, level: str, name: str) -> pd.Series:
-        """All values of a feature."""
-
     def values(self, level: str, name: str, group: int) -> Optional[pd.Series]:
         """Those of a group; None if it has none."""
 
@@ -78,7 +74,7 @@ class LiteralRun:
     groups : FrameGroups
         Of the frame.
     taken : Taken
-        Another run, for the types of constants and the values of functions of frames.
+        Another run, for the values of functions of frames.
 
     Attributes
     ----------
@@ -104,14 +100,7 @@ class LiteralRun:
         results: Sequence[Any] = [missing] * len(feature.outputs)
         attempts = Attempts(through=())
         with attempts:
-            if feature.way == "frame":  # one call for the whole frame in either run
-                results = [self._taken_value(feature, name, group) for name in feature.outputs]
-            elif feature.way == "per_row":
-                results = _called_per_row(feature, self.given(feature, group), index, attempts)
-            else:
-                called = parts(feature, feature.function(**self.given(feature, group)))
-                single = feature.level == "group"
-                results = [one_value(feature, one) if single else values_of_rows(feature, one, index) for one in called]
+            results = self.results(feature, group, self.given(feature, group), attempts)
         if attempts.first is not None:
             error = f"{type(attempts.first).__name__}: {attempts.first}"
             self.failures.append((feature.name, *self.groups.keys[group], error))
@@ -134,25 +123,46 @@ class LiteralRun:
                 given[argument.name] = GroupSeries(self.groups.frame[argument.source].iloc[self.groups.rows[group]])
         return given
 
-    def largest(self, feature: Feature, group: int) -> float:
-        """Size of the largest number that the values of a feature are made of in a group, from the columns on."""
-        sizes = [largest_number(value) for value in self.given(feature, group).values()]
-        before = {one.name: one for one in map(self._feature_of.get, feature.inputs) if one is not None}
-        return max([*sizes, *(self.largest(one, group) for one in before.values())], default=0.0)
+    def results(
+        self, feature: Feature, group: int, given: Mapping[str, Any], attempts: Optional[Attempts] = None
+    ) -> Sequence[Any]:
+        """Outputs of a call with some values; calls for single rows are tried on their own."""
+        index = self.groups.index(group)
+        if feature.way == "frame":  # one call for the whole frame in either run
+            return [self._taken_value(feature, name, group) for name in feature.outputs]
+        if feature.way == "per_row":
+            return _called_per_row(feature, given, index, attempts or Attempts(through=()))
+        called = parts(feature, feature.function(**given))
+        if feature.level == "group":
+            return [one_value(feature, one) for one in called]
+        return [values_of_rows(feature, one, index) for one in called]
+
+    def feature_of(self, output: str) -> Optional[Feature]:
+        """The feature that yields an output; None for a column."""
+        return self._feature_of.get(output)
 
     def _constant(self, name: str, value: Any, group: int) -> GroupSeries:
-        """A group's value for all of its rows, of the type that the column of all groups has."""
+        """A group's value for all of its rows, of its own type; a missing one of that of the other groups' values."""
         index = self.groups.index(group)
-        try:
-            return GroupSeries([value] * len(index), index=index, dtype=self._taken.column("group", name).dtype)
-        except (TypeError, ValueError, OverflowError):  # the other run is wrong, and told to be
-            return GroupSeries([value] * len(index), index=index)
+        dtype = value.dtype if isinstance(value, (np.number, np.bool_)) else None
+        if pd.api.types.is_scalar(value) and pd.isna(value):
+            dtype = _type_of_missing(value, self.values[name].values())
+        return GroupSeries([value] * len(index), index=index, dtype=dtype)
 
     def _taken_value(self, feature: Feature, name: str, group: int) -> Any:
         values = self._taken.values(feature.level, name, group)
         if feature.level == "row":
             return GroupSeries(values)
         return np.nan if values is None else values.iloc[0]
+
+
+def _type_of_missing(value: Any, others: Iterable[Any]) -> Any:
+    """Type of a missing value among others; NaN stays a number where those are numbers, or are missing, too."""
+    present = [one for one in others if pd.api.types.is_scalar(one) and not pd.isna(one)][:1]
+    if value is pd.NA:
+        return pd.array(present or [0]).dtype
+    dtype = pd.Series(present, dtype=None if present else np.float64).dtype
+    return None if dtype.kind in "iubfc" else dtype
 
 
 def _called_per_row(

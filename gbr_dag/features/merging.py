@@ -14,7 +14,7 @@ from gbr_dag.features.chain import SEPARATOR, Chain, KeyedRows, Link, RowNodes, 
 from gbr_dag.features.columns import GroupedColumn, of_groups, of_rows
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.grouping import Grouping
-from gbr_dag.features.model import Place, model_nodes
+from gbr_dag.features.model import STAGES, Place, model_nodes
 from gbr_dag.graph.structure import Graph, Need, Node, graph_of
 
 ROWS = "rows of the frame"
@@ -115,7 +115,7 @@ def merged_graph(chain: Chain, grouper: Grouper) -> Merged:
         if name in graphs.made:
             message = f"column {name!r} of the frame has the name of a node of the merged graph; rename the column"
             raise InputError(message)
-    graph = graph_of(node for node, _ in graphs.made.values())
+    graph = graph_of((node for node, _ in graphs.made.values()), STAGES)
     keys = [link.keys_node(at) for link, at in zip(chain.links, graphs.places)]
     return Merged(graph, {name: function for name, (_, function) in graphs.made.items()}, keys)
 

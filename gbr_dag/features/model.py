@@ -17,6 +17,9 @@ from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.literal import called_per_group, called_per_row, parts
 from gbr_dag.graph.structure import Graph, Need, Node, graph_of
 
+STAGES = ("row", "group", "grouping", "broadcast", "link", "fit")
+"""Stages of nodes, in the order of their colours."""
+
 Callables = Mapping[str, Callable[..., Any]]
 
 
@@ -67,7 +70,7 @@ def model_graph(features: Sequence[Feature], by: Sequence[str]) -> tuple[Graph, 
         If features need each other in a circle.
     """
     nodes = model_nodes(features, Place(tuple(by), "", {}))
-    return graph_of(node for node, _ in nodes), {node.name: function for node, function in nodes}
+    return graph_of((node for node, _ in nodes), STAGES), {node.name: function for node, function in nodes}
 
 
 def model_nodes(features: Sequence[Feature], place: Place) -> list[tuple[Node, Callable[..., Any]]]:
@@ -258,7 +261,7 @@ def _wrong_level(feature: Feature) -> str:
             " line, @attribute, or register_attribute"
         )
     return (
-        f"{feature.label} is group level but gives one value per row; reduce them, as by .mean() or .first(), or mark"
+        f"{feature.label} is group level but gives one value per row; reduce them, as by .mean() or .iloc[0], or mark"
         " it as row level: no #agg, @row, or register_filter"
     )
 

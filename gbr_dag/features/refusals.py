@@ -53,7 +53,7 @@ class Refusals:
 
     def __len__(self) -> int:
         """Refuse: there is one length a group."""
-        refuse("len()", "; write .size()")
+        refuse("len()", "; write .size")
 
     def __iter__(self) -> Any:
         """Refuse: what follows would loop over rows."""

@@ -34,22 +34,30 @@ class FeatureRegistry:
         self._features: dict[str, Feature] = {}
         self._owners: dict[str, Feature] = {}
 
-    def add(self, feature: Feature) -> None:
+    def add(self, feature: Feature, *, replace: bool = False) -> None:
         """Add a feature.
 
         Parameters
         ----------
         feature : Feature
             A function with its level, arguments and outputs.
+        replace : bool, default False
+            It takes the place of the one that has its name, if there is one.
 
         Raises
         ------
         DuplicateNameError
-            If another has its name, or yields one of its outputs.
+            If another has its name, or yields one of its outputs. The registry is as before then.
         """
+        if replace:
+            self.extend([feature], replace=True)
+            return
         if feature.name in self._features:
             other = self._features[feature.name]
-            message = f"feature {feature.name!r} is there twice: {other.place} and {feature.place}; rename one"
+            message = (
+                f"feature {feature.name!r} is there twice: {other.place} and {feature.place}; rename one, or"
+                " register it anew with replace=True"
+            )
             raise DuplicateNameError(message)
         for output in feature.outputs:
             if output in self._owners:
@@ -62,19 +70,24 @@ class FeatureRegistry:
         self._features[feature.name] = feature
         self._owners.update(dict.fromkeys(feature.outputs, feature))
 
-    def extend(self, features: Iterable[Feature]) -> None:
+    def extend(self, features: Iterable[Feature], *, replace: bool = False) -> None:
         """Add several features: all of them, or none if one is refused.
 
         Parameters
         ----------
         features : iterable of Feature
-            Each as for :meth:`add`.
+            Each as for :meth:`add`; no two of one name.
+        replace : bool, default False
+            They take the places of those that have their names.
         """
+        new = list(features)
+        replaced = {feature.name for feature in new} if replace else set()
         trial = FeatureRegistry()
-        trial._features, trial._owners = dict(self._features), dict(self._owners)
-        for feature in features:
+        for feature in (*(own for own in self if own.name not in replaced), *new):
             trial.add(feature)
-        self._features, self._owners = trial._features, trial._owners
+        in_order = [trial[name] for name in dict.fromkeys((*self._features, *trial._features))]
+        self._features = {feature.name: feature for feature in in_order}
+        self._owners = {output: feature for feature in in_order for output in feature.outputs}
 
     def find(self, *, tag: Optional[str] = None, level: Optional[Level] = None) -> list[Feature]:
         """Features that have a tag, are of a level, or both, in the order in which they were registered.

@@ -13,7 +13,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 _ROUNDINGS = 64
-"""Roundings by which two ways of a sum may differ, beside one a row."""
+"""Roundings of single precision by which values made of it may differ."""
 
 _NUMBERS = (int, float, complex, np.number)
 
@@ -29,20 +29,6 @@ def precision_of(values: Any) -> float:
 def relative_tolerance(tolerance: float, precision: float) -> float:
     """The tolerance asked for, or what values of that precision can keep."""
     return tolerance if precision <= np.finfo(np.float64).eps else max(tolerance, _ROUNDINGS * precision)
-
-
-def rounding_of(largest: float, n: int, precision: float) -> float:
-    """What rounding may leave of a sum that cancels: one of the largest number a row, and some more."""
-    return (_ROUNDINGS + n) * precision * largest
-
-
-def largest_number(values: Any) -> float:
-    """Size of the largest finite number, 0 if there is none."""
-    numbers = _floats(pd.Series(values) if np.ndim(values) else pd.Series([values]))
-    if numbers is None:
-        return 0.0
-    finite = np.abs(numbers[np.isfinite(numbers)])
-    return float(finite.max()) if len(finite) else 0.0
 
 
 def value_differences(grouped: pd.Series, literal: pd.Series, relative: float) -> tuple[BoolArray, FloatArray]:
@@ -65,7 +51,7 @@ def value_differences(grouped: pd.Series, literal: pd.Series, relative: float) -
     if _are_integers(grouped) and _are_integers(literal):
         exact = _integers(grouped) != _integers(literal)
         return exact, grouped.to_numpy(dtype=np.float64) - literal.to_numpy(dtype=np.float64)
-    left, right = _floats(grouped), _floats(literal)
+    left, right = as_floats(grouped), as_floats(literal)
     if left is None or right is None:
         return _differences_of_objects(grouped, literal, relative)
     with np.errstate(all="ignore"):
@@ -88,7 +74,7 @@ def _integers(values: pd.Series) -> npt.NDArray[Any]:
     return integers
 
 
-def _floats(values: pd.Series) -> Optional[FloatArray]:
+def as_floats(values: pd.Series) -> Optional[FloatArray]:
     """Numbers and booleans as floats, missing ones as NaN; None for anything else."""
     kind = getattr(values.dtype, "kind", "O")
     if kind not in "iubf" or isinstance(values.dtype, pd.CategoricalDtype):

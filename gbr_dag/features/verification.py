@@ -14,7 +14,8 @@ import pandas as pd
 from gbr_dag.errors import InputError
 from gbr_dag.features.feature import Feature
 from gbr_dag.features.literal_run import FrameGroups, LiteralRun
-from gbr_dag.features.value_differences import precision_of, relative_tolerance, rounding_of, value_differences
+from gbr_dag.features.shaken_values import Roundings
+from gbr_dag.features.value_differences import precision_of, relative_tolerance, value_differences
 
 _FACTS = ("feature", "level", "row", "grouped", "literal", "difference", "error")
 
@@ -33,23 +34,29 @@ class Verification:
         Calls for a group, or for one of its rows, that raised: ``feature`` (its name), the key columns, ``error``.
     features : tuple of str
         Outputs that were compared, in the order in which they run.
+    called_alike : tuple of str
+        Outputs of functions that both runs call in the same way, so that equal values say nothing of them.
     groups, rows : int
         How many were compared.
     all_groups : int
         Groups of the frame.
     places : dict of str to str
         ``file:line`` of the function of every output.
+    hints : dict of str to str
+        What may explain a difference, by output.
 
     Notes
     -----
     Made by :meth:`gbr_dag.ModelDriver.verify`. The literal run starts from the columns of the frame and chains its own
     results. Functions get a Series of the group's rows for a column or a row-level feature, and for a group-level
     feature its value, as a constant Series if they are row level. Functions marked ``@per_group`` and ``@per_row`` are
-    called in the same way in both runs, and those of frames once: their values are taken as they are.
+    called in the same way in both runs, and those of frames once: their values are taken as they are, what follows from
+    them is compared.
 
     Types do not count: 1 equals 1.0, and NaN, NaT, None and NA equal each other. Floats may differ by ``tolerance``
     relative to the larger one (64 roundings of single precision, if they are made of float32), and by what sums that
-    cancel are good for: 64 roundings, and one a row of the group, of the largest number that they are made of.
+    cancel are good for: by as much as they move when the numbers that enter them are off by 64 roundings, and one a
+    row of the group. Numbers that are only compared, as in a mask, do not count, however large they are.
     Integers, booleans, text and dates must be equal. A comparison of numbers that differ by rounding may come out
     differently: that is told.
 
@@ -70,10 +77,12 @@ class Verification:
     differences: pd.DataFrame = dataclasses.field(repr=False, compare=False)
     failures: pd.DataFrame = dataclasses.field(repr=False, compare=False)
     features: tuple[str, ...]
+    called_alike: tuple[str, ...]
     groups: int
     rows: int
     all_groups: int
     places: Mapping[str, str] = dataclasses.field(repr=False, hash=False)
+    hints: Mapping[str, str] = dataclasses.field(repr=False, hash=False)
 
     @property
     def equal(self) -> bool:
@@ -86,10 +95,15 @@ class Verification:
             f"{_counted(len(self.features), 'feature')} in {self.groups:,} of {_counted(self.all_groups, 'group')}"
             f" ({_counted(self.rows, 'row')})"
         )
+        if self.called_alike:
+            compared += f"; {len(self.called_alike):,} called the same way in both runs: {', '.join(self.called_alike)}"
         if self.equal:
-            return "\n".join([f"the grouped run equals the literal one: {compared}", *self._failures_in_words()])
+            found = "the grouped run equals the literal one" if self.features else "nothing to compare"
+            return "\n".join([f"{found}: {compared}", *self._failures_in_words()])
         differing = list(dict.fromkeys(self.differences["feature"]))
         lines = [self._first_in_words(differing[0])]
+        if differing[0] in self.hints:
+            lines.append(self.hints[differing[0]])
         if differing[1:]:
             lines.append(f"later ones differ, too, and may follow from it: {', '.join(differing[1:])}")
         return "\n".join([*lines, *self._failures_in_words(), f"compared: {compared}"])
@@ -180,6 +194,7 @@ def verified(
     run = LiteralRun(groups, grouped)
     records: list[tuple[Any, ...]] = grouped.wrong_keys()
     precision: dict[str, float] = {}
+    roundings, hints = Roundings(run, precision), {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # a mean of nothing, a division by zero: the values tell as much, and the grouped run does not warn either
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -191,27 +206,31 @@ def verified(
             precision.update(dict.fromkeys(feature.outputs, max(own)))
             for group in chosen:
                 run.call(feature, group)
-                records += _records(feature, group, run, grouped, tolerance, max(own))
+                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, max(own)))
+                records += found
+                hints.update({record[0]: hint for record in found if (hint := _hint(feature, group, run, grouped))})
     keys = [f"{name} (key)" if name in _FACTS else name for name in by]
     order = {name: place for place, name in enumerate(precision)}
     records.sort(key=lambda record: order.get(record[0], -1))
     return Verification(
         differences=_table(records, ("feature", "level", *keys, "row", "grouped", "literal", "difference")),
         failures=_table(run.failures, ("feature", *keys, "error")),
-        features=tuple(precision),
+        features=tuple(name for feature in features if feature.way == "grouped" for name in feature.outputs),
+        called_alike=tuple(name for feature in features if feature.way != "grouped" for name in feature.outputs),
         groups=len(chosen),
         rows=sum(len(groups.rows[group]) for group in chosen),
         all_groups=len(groups.rows),
         places={name: feature.place for feature in features for name in feature.outputs},
+        hints=hints,
     )
 
 
 def _records(
-    feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues, tolerance: float, precision: float
+    feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues, roundings: Roundings, relative: float
 ) -> list[tuple[Any, ...]]:
     """Values of a feature that differ in a group."""
     found: list[tuple[Any, ...]] = []
-    groups, relative = run.groups, relative_tolerance(tolerance, precision)
+    groups = run.groups
     for name in feature.outputs:
         left = grouped.values(feature.level, name, group)
         literal = run.values[name][group]
@@ -219,14 +238,29 @@ def _records(
         if left is None:
             continue
         differing, difference = value_differences(left, right, relative)
-        if differing.any():  # asked for late: what rounding may do costs a look at all arguments
-            rounding = rounding_of(run.largest(feature, group), len(groups.rows[group]), precision)
+        if differing.any():  # asked for late: what rounding may do costs calls for every argument
+            rounding = roundings.allowed(feature, name, group)
             differing &= ~(np.abs(difference) <= rounding) | _are_counts(left, right)
         for place in np.flatnonzero(differing):
             row = groups.index(group)[place] if feature.level == "row" else None
             values = left.iloc[place], right.iloc[place]
             found.append((name, feature.level, *groups.keys[group], row, *values, difference[place]))
     return found
+
+
+def _hint(feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues) -> Optional[str]:
+    """What the column of all groups may have done to a value that is an integer in one group."""
+    for source in feature.inputs:
+        before = run.feature_of(source)
+        if before is None or before.level == "row":
+            continue
+        column, value = grouped.column("group", source), run.values[source][group]
+        if getattr(column.dtype, "kind", "") == "f" and isinstance(value, (int, np.integer, np.bool_)):
+            return (
+                f"{source!r} is an integer in this group, but missing in some group, so a float for all: the type is the"
+                " column's, and text or containers made of it show it"
+            )
+    return None
 
 
 def _are_counts(left: pd.Series, right: pd.Series) -> bool:

@@ -30,7 +30,8 @@ def sketch(graph: Graph, plan: Plan, *, asked: bool) -> Sketch:
         taken = () if kept else tuple(need.name for need in node.needs if need.name in plan.inputs)
         boxes.append(Box(name, node.stage, node.variant, taken, asked and name in plan.outputs, kept))
     arrows = [(need.name, name) for name in plan.nodes for need in graph.nodes[name].needs if need.name in set(shown)]
-    return Sketch(boxes, arrows, [name for name in plan.inputs if any(name in box.inputs for box in boxes)])
+    inputs = [name for name in plan.inputs if any(name in box.inputs for box in boxes)]
+    return Sketch(boxes, arrows, inputs, graph.stage_order)
 
 
 def drawn(picture: Sketch, path: Optional[Union[str, Path]]) -> str:

@@ -20,7 +20,7 @@ PALETTE = (
     ("#f6e0d3", "#a85f35"),
     ("#dde6ea", "#4f6f7f"),
 )
-"""Fill and line of each stage, used in turn."""
+"""Fill and line of each stage, used in turn; stages that the graph orders have the same ones in every picture."""
 
 _KEYWORD = re.compile(
     "(accdescr|acctitle|call|class|click|default|direction|end|flowchart|graph|href|interpolate|link|style|subgraph)|n[0-9]+$",
@@ -49,11 +49,13 @@ class Sketch:
     boxes: Sequence[Box]
     arrows: Sequence[tuple[str, str]]
     inputs: Sequence[str]
+    stage_order: Sequence[str] = ()
 
     def stages(self) -> dict[str, tuple[str, str]]:
         """Stages in order, with fill and line."""
-        stages = dict.fromkeys(box.stage for box in self.boxes)
-        return {stage: PALETTE[i % len(PALETTE)] for i, stage in enumerate(stages)}
+        shown = dict.fromkeys(box.stage for box in self.boxes)
+        order = dict.fromkeys([*self.stage_order, *shown])
+        return {stage: PALETTE[i % len(PALETTE)] for i, stage in enumerate(order) if stage in shown}
 
     def mermaid(self) -> str:
         """Write the mermaid flowchart."""

@@ -26,6 +26,9 @@ _PAD_X, _PAD_Y, _LINE = 11.0, 7.0, 12.0
 _NAME_LINE = 14.0
 _NARROWEST, _WIDEST_INPUTS = 64.0, 150.0
 _MARGIN, _LEGEND_GAP = 16.0, 24.0
+_LEGEND_LINE, _CHIP, _ENTRY_GAP = 20.0, 10.0, 14.0
+_NARROWEST_LEGEND = 480.0
+"""Wide enough for the legend of a small graph to take one line."""
 _HEAD_LENGTH, _HEAD_WIDTH = 6.5, 5.5
 _DPI = 144
 
@@ -56,10 +59,12 @@ def write_picture(sketch: Sketch, stream: Any, kind: str) -> None:
 def _figure(sketch: Sketch) -> Figure:
     cards = {box.name: _card(box) for box in sketch.boxes}
     layout = layered_layout({name: (card.width, card.height) for name, card in cards.items()}, sketch.arrows)
-    legend = _legend_rows(sketch, max(layout.width, 420.0))
-    legend_width = max((sum(width for _, width in row) for row in legend), default=0.0)
+    legend = _legend_rows(sketch, max(layout.width, _NARROWEST_LEGEND))
+    legend_width = max((sum(width for _, width in row) - _ENTRY_GAP for row in legend), default=0.0)
     width = max(layout.width, legend_width) + 2 * _MARGIN
-    height = layout.height + 2 * _MARGIN + _LEGEND_GAP + 20.0 * len(legend)
+    height = layout.height + 2 * _MARGIN
+    if legend:  # from the middle of its first line to the lower edge of its last
+        height += _LEGEND_GAP + _LEGEND_LINE * (len(legend) - 1) + _CHIP / 2
     figure = Figure(figsize=(width / 72, height / 72), facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -171,8 +176,8 @@ def _legend_rows(sketch: Sketch, width: float) -> list[list[tuple[str, float]]]:
     rows: list[list[tuple[str, float]]] = []
     used = width
     for entry in entries:
-        size = 24.0 + _text_width(_LEGEND_TEXT.get(entry, entry), _SMALL) + 14.0
-        if used + size > width:
+        size = 24.0 + _text_width(_LEGEND_TEXT.get(entry, entry), _SMALL) + _ENTRY_GAP
+        if used + size - _ENTRY_GAP > width:
             rows.append([])
             used = 0.0
         rows[-1].append((entry, size))
@@ -186,11 +191,11 @@ _LEGEND_TEXT = {":given": "given input", ":asked": "asked for", ":kept": "kept (
 def _draw_legend(axes: Any, sketch: Sketch, rows: Sequence[Sequence[tuple[str, float]]], corner: Point) -> None:
     colours = sketch.stages()
     for i, row in enumerate(rows):
-        x, y = corner[0], corner[1] + 20.0 * i
+        x, y = corner[0], corner[1] + _LEGEND_LINE * i
         for entry, width in row:
             fill, line = colours.get(entry, ("#ffffff", _INK) if entry == ":asked" else (GIVEN_FILL, GIVEN_LINE))
             chip = FancyBboxPatch(
-                (x, y - 5), 16, 10, boxstyle="round,pad=0,rounding_size=3", facecolor=fill, edgecolor=line
+                (x, y - _CHIP / 2), 16, _CHIP, boxstyle="round,pad=0,rounding_size=3", facecolor=fill, edgecolor=line
             )
             chip.set(linewidth=2.2 if entry == ":asked" else 1.0)
             if entry in {":given", ":kept"}:

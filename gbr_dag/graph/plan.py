@@ -114,10 +114,8 @@ class Plan:
     def __str__(self) -> str:
         """Give what is asked for and given, and a table of the nodes in order."""
         lines = []
-        for label in _FACTS:
-            names = getattr(self, label)
-            if names:
-                lines.append(f"{label + ':':<9}{', '.join(self._with_bytes(name, label) for name in names)}")
+        for label, names in self._facts():
+            lines.append(f"{label + ':':<9}{', '.join(self._with_bytes(name, label) for name in names)}")
         rows = [_HEADER, *self._rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
         shown = [i for i in range(len(_HEADER)) if any(row[i] for row in rows[1:])]
@@ -126,6 +124,11 @@ class Plan:
             cells = [row[i].rjust(widths[i]) if _RIGHT[i] else row[i].ljust(widths[i]) for i in shown]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
+
+    def _facts(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What is asked for and taken; where nothing at all was given nothing is called missing."""
+        facts = [(label, getattr(self, label)) for label in _FACTS]
+        return [(label, names) for label, names in facts if names and (label != "missing" or names != self.inputs)]
 
     def _with_bytes(self, name: str, label: str) -> str:
         if label == "outputs" or name not in self.bytes:
@@ -147,9 +150,7 @@ class Plan:
     def _repr_html_(self) -> str:
         cells = ["".join(f"<th>{html.escape(cell)}</th>" for cell in _HEADER)]
         cells += ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._rows()]
-        facts = [
-            f"<b>{label}</b> {html.escape(', '.join(getattr(self, label)))}" for label in _FACTS if getattr(self, label)
-        ]
+        facts = [f"<b>{label}</b> {html.escape(', '.join(names))}" for label, names in self._facts()]
         table = "".join(f"<tr>{row}</tr>" for row in cells)
         return f"<div>{'<br>'.join(facts)}<table>{table}</table></div>"
 

@@ -61,7 +61,7 @@ class Graph:
 
     ``nodes`` come in the order of their modules and lines; ``inputs`` maps each input to the nodes that take it;
     ``spare_inputs`` are taken only by functions that the config did not pick; ``absent`` are nodes that are there
-    under another config only.
+    under another config only. Stages in ``stage_order`` are drawn in the same colours whatever part is drawn.
     """
 
     nodes: Mapping[str, Node]
@@ -69,14 +69,21 @@ class Graph:
     spare_inputs: frozenset[str]
     config: Mapping[str, Any]
     absent: Mapping[str, Swap]
+    stage_order: tuple[str, ...] = ()
 
     def users(self, name: str) -> list[str]:
         """Nodes that take the value of a node or input directly."""
         return [node.name for node in self.nodes.values() if any(need.name == name for need in node.needs)]
 
 
-def graph_of(nodes: Iterable[Node]) -> Graph:
+def graph_of(nodes: Iterable[Node], stage_order: tuple[str, ...] = ()) -> Graph:
     """Graph of nodes that are made by other means than from modules, without a config.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+    stage_order : tuple of str, optional
+        See :class:`Graph`.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
         found[node.name] = node
     check_cycles(found)
     check_edges(found)
-    return Graph(found, input_takers(found, {}), frozenset(), {}, {})
+    return Graph(found, input_takers(found, {}), frozenset(), {}, {}, stage_order)
 
 
 def input_takers(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, tuple[Taker, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,22 +90,77 @@ def call(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
     return run
 
 
-def test_both_tables_are_written(call, features, file, tmp_path, expected):
+def test_both_tables_are_written(call, features, file, frame, tmp_path, expected):
     groups, rows = tmp_path / "new" / "groups.parquet", tmp_path / "rows.csv"
     code, out, err = call("run", features, file, "--key", "zone", "-o", groups, "--rows-out", rows)
     assert (code, err) == (0, "")
     pd.testing.assert_frame_equal(pd.read_parquet(groups), expected["groups"], rtol=1e-12)  # order of summation
-    pd.testing.assert_frame_equal(pd.read_csv(rows), expected["rows"])
-    assert out == f"wrote {groups}: 4 rows, 3 columns\nwrote {rows}: 60 rows, 2 columns\n"
+    pd.testing.assert_frame_equal(pd.read_csv(rows), frame[["zone"]].join(expected["rows"]), check_dtype=False)
+    assert out == f"wrote {groups}: 4 rows, 3 columns\nwrote {rows}: 60 rows, 3 columns\n"
 
 
 @pytest.mark.parametrize(
-    ("option", "columns"), [("-o", ["zone", "avg_age", "n_older"]), ("--rows-out", ["age", "older_than_zone"])]
+    ("option", "columns"), [("-o", ["zone", "avg_age", "n_older"]), ("--rows-out", ["zone", "age", "older_than_zone"])]
 )
 def test_one_file_takes_the_features_of_its_level(call, features, file, tmp_path, option, columns):
     path = tmp_path / "table.parquet"
     assert call("run", features, file, "--key", "zone", option, path)[0] == 0
     assert list(pd.read_parquet(path)) == columns
+
+
+def test_keys_of_rows_are_those_of_the_file(call, features, frame, tmp_path):
+    given = frame.assign(zone=frame["zone"].where(frame["side"] > 0), side=frame["side"].astype("Int8"))
+    given.index = [7] * len(given)
+    file, rows = tmp_path / "odd.parquet", tmp_path / "rows.parquet"
+    given.to_parquet(file)
+    code, _, err = call("run", features, file, "--key", "side,zone", "--outputs", "age", "--rows-out", rows)
+    assert (code, err) == (0, "")
+    found = pd.read_parquet(rows)
+    assert list(found) == ["side", "zone", "age"]
+    pd.testing.assert_frame_equal(
+        found[["side", "zone"]], pd.read_parquet(file)[["side", "zone"]].reset_index(drop=True)
+    )
+    np.testing.assert_array_equal(found["age"], 2025 - frame["year_built"])
+
+
+def commands_of_the_guide() -> list[list[str]]:
+    """Commands of the page's section of the command line."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "feature-models.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Command line\n")[2].partition("\n## ")[0]
+    lines = [line for block in re.findall(r"^```sh$(.*?)^```$", section, re.M | re.S) for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line]
+
+
+def test_the_commands_of_the_guide_run(features, file, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    commands = commands_of_the_guide()
+    assert {command[1] for command in commands} == {"run", "plan", "draw", "verify"}
+    if any(name.endswith((".svg", ".png")) for command in commands for name in command):
+        pytest.importorskip("matplotlib.font_manager", reason="the page draws a picture")
+    for _, *arguments in commands:
+        code, out, err = call(*arguments)
+        assert (code, err) == (0, ""), arguments
+        assert out
+    written = {path.name for path in tmp_path.iterdir()} - {features.name, file.name, "__pycache__"}
+    assert written == {"zones.parquet", "rows.parquet", "graph.svg"}
+    assert list(pd.read_parquet("rows.parquet")) == ["zone", "age"]
+
+
+@pytest.mark.parametrize("command", ["run", "verify"])
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("def month(year_built):\n    return year_built.monthly()\n", "feature 'month' (%s:4): AttributeError: "),
+        ("@attribute(outputs=['a', 'b'])\ndef both(year_built):\n    return 1 / 0, 2\n", "feature 'both' (%s:4): Zero"),
+    ],
+)
+def test_an_error_in_a_feature_takes_a_line(call, file, tmp_path, command, function, told):
+    path = tmp_path / "cf.py"
+    path.write_text(f"from gbr_dag.features import attribute\n\n\n{function}", encoding="utf-8")
+    code, out, err = call(command, path, file, "--key", "zone")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert err.startswith("gbr-dag: " + told % path)
+    assert "Traceback" in call(command, path, file, "--key", "zone", "--debug")[2]
 
 
 def test_without_a_file_the_first_groups_are_printed(call, features, file):

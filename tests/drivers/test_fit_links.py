@@ -106,6 +106,16 @@ def test_merged_equals_the_sequence(outputs):
         assert n_nodes < len(pipeline.report())
 
 
+def test_all_columns_of_a_fit_are_one_node():
+    pipeline = gbr_dag.ModelPipeline([LINE_FIT, masked(), SMOOTH_FIT, last_model()], on="rows")
+    merged = pipeline.merged()
+    assert {"line__fit_table", "line__predictions", "smooth__fit_table"} <= set(merged.outputs)
+    of_line = [node for node in merged.plan().nodes if node.startswith("line__y_")]
+    assert of_line == ["line__y_residual", "line__y_slope_x", "line__y_slope_x per row"]  # later links take these
+    some = pipeline.merged(["line__y_slope_x", "line__y_rms"])
+    assert some.outputs == ("line__y_slope_x", "line__y_rms")
+
+
 def test_merged_runs_the_fits_that_are_needed():
     pipeline = gbr_dag.ModelPipeline([LINE_FIT, masked(), SMOOTH_FIT, last_model()], on="rows")
     nodes = pipeline.merged(["last__slope"]).plan().nodes
@@ -308,6 +318,15 @@ def test_a_column_that_another_diagnostic_gives_is_hinted_at():
         gbr_dag.ModelPipeline([LINE_FIT, second], on="rows").validate(made_rows())
     with pytest.raises(UnknownNameError, match="if diagnostics has 'covariance'"):
         gbr_dag.ModelPipeline([LINE_FIT]).merged(["line__y_prediction_err"])
+
+
+def test_a_diagnostic_that_is_there_is_not_hinted_at():
+    over_groups = gbr_dag.GroupFit("second", by="sector", targets="y_prediction", weights="y_pull")
+    with pytest.raises(MissingInputError) as caught:
+        gbr_dag.ModelPipeline([LINE_FIT, over_groups]).validate(made_rows())
+    text = str(caught.value)
+    assert "if diagnostics has" not in text
+    assert text.startswith("did you mean on='rows'? of the rows, not of their groups: y_prediction, y_pull; 2 things")
 
 
 def test_bins_that_the_frame_has_are_told_beforehand():

@@ -241,6 +241,23 @@ def test_an_argument_required_once_and_optional_once():
     assert driver.plan().missing == ("x",)
 
 
+def test_a_feature_registered_anew(frame):
+    driver = driver_of().register_filter("size", lambda x: 2 * x)
+    driver.register_attribute("largest", lambda size: size.max())
+    driver.execute(frame)
+    driver.register_filter("size", lambda x: 3 * x, replace=True)
+    assert driver.list_outputs()["name"].tolist() == ["size", "largest"]
+    assert driver.execute(frame, ["size"])["rows"]["size"].equals(3 * frame["x"])
+    for error, arguments in (
+        (gbr_dag.DuplicateNameError, {"outputs": ["zone"]}),
+        (gbr_dag.DuplicateNameError, {"outputs": ["largest"]}),
+        (gbr_dag.InputError, {"replace": "yes"}),
+    ):
+        with pytest.raises(error):
+            driver.register_filter("size", lambda x: 4 * x, **{"replace": True, **arguments})
+    assert driver.execute(frame, ["size"])["rows"]["size"].equals(3 * frame["x"])
+
+
 def test_several_outputs_of_a_function(frame):
     driver = driver_of()
 

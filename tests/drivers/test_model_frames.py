@@ -184,7 +184,7 @@ def test_missing_values_are_those_of_pandas(table, kind, name):
     assert driver.verify(given(table, kind)).equal
 
 
-def test_nullable_columns_of_pandas_stay_such(table):
+def test_nullable_columns_of_pandas_stay_such():
     frame = pd.DataFrame({"zone": [1, 1], "n": pd.array([3, None], dtype="Int64")})
     driver = driver_of().register_attribute("share_many", lambda n: (n > 2).mean())
     assert driver.execute(frame)["groups"]["share_many"].tolist() == [1.0]
@@ -253,3 +253,17 @@ def test_columns_of_one_name_in_pyarrow():
     driver = driver_of().register_filter("double", lambda x: 2 * x)
     with pytest.raises(gbr_dag.InputError, match=r"several columns 'x'.*rename_columns"):
         driver.execute(table)
+
+
+@pytest.mark.parametrize("kind", ["pandas", *KINDS])
+def test_missing_values_in_a_chain(table, kind):
+    frame = table.select("zone", "n", "word", "flag").to_pandas() if kind == "pandas" else given(table, kind)
+    zones = driver_of().register_attribute("share", lambda n: (n > 2).mean())
+    zones.register_filter("is_one", lambda word: np.where(word == "one", 1, 0))
+    ones = gbr_dag.ModelDriver({"model_name": "ones", "group_by": "is_one"}, progress=False)
+    ones.register_attribute("many", lambda n: (n > 2).mean())
+    chain = gbr_dag.ModelPipeline([zones, ones], on="rows")
+    for result in (chain.execute(frame), chain.merged(["toy__share", "ones__many"]).execute(frame)):
+        for name, key, expected in (("toy", "share", [0.5, 0.5]), ("ones", "many", [0.75, 0.0])):
+            groups = result[name]["groups"]
+            assert (groups[key].to_pylist() if kind == "pyarrow" else groups[key].to_list()) == expected

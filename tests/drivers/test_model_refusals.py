@@ -195,6 +195,9 @@ def test_outputs_that_are_unknown(frame):
         driver.required_inputs(["x"])
     with refused(InputError, "outputs must be a list of names, got the string 'double'; write \\['double'\\]"):
         driver.execute(frame, outputs="double")
+    for method in ("plan", "draw", "required_inputs"):
+        with refused(InputError, r"^outputs must be names of features, got a DataFrame; .*plan\(outputs, frame\)"):
+            getattr(driver, method)(frame)
     with refused(InputError, "outputs must be names \\(str\\), got 3"):
         driver.execute(frame, outputs=[3])
     with refused(InputError, "outputs must name at least one"):
@@ -218,8 +221,13 @@ def test_columns_that_are_missing(frame):
         parts,
     )
     single = driver_of().register_filter("f", lambda quite_another: quite_another)
-    with refused(MissingInputError, rf"^column is missing in the frame: 'quite_another' \(taken by f {PLACE}\)$"):
+    hint = f"; if feature 'f' {PLACE} takes and returns a frame, register it with legacy_mode=True"
+    missing = rf"^column is missing in the frame: 'quite_another' \(taken by f {PLACE}\)"
+    with refused(MissingInputError, f"{missing}{hint}$"):
         single.execute(frame)
+    several = driver_of().register_filter("f", lambda quite_another, x: quite_another + x)
+    with refused(MissingInputError, f"{missing}$"):
+        several.execute(frame)
 
 
 def test_a_feature_of_several_outputs_taken_by_its_own_name(frame):

@@ -410,8 +410,9 @@ def misspelt() -> gbr_dag.ModelDriver:
 def test_every_missing_column_of_every_link_is_told_at_once():
     with pytest.raises(MissingInputError) as caught:
         gbr_dag.ModelPipeline([houses(), misspelt()]).validate(columns=["town", "street", "prise", "built"])
-    problems = str(caught.value).split(": ", 1)[1].split(" | ")
-    assert str(caught.value).startswith("4 things are wrong")
+    start = "did you mean on='rows'? of the rows, not of their groups: age; 4 things are wrong: "
+    assert str(caught.value).startswith(start)
+    problems = str(caught.value)[len(start) :].split(" | ")
     line = misspelt().registry["worst"].place
     offers = "link 'pp' offers its groups, town, street, mean_age, n_older, total"
     expected = [
@@ -424,6 +425,20 @@ def test_every_missing_column_of_every_link_is_told_at_once():
     [column] = [problem for problem in problems if "link 'pp'" in problem[:9]]
     place = houses().registry["total"].place
     assert column == f"link 'pp': column 'price', needed by total ({place}), is not there; did you mean 'prise'?"
+
+
+def test_many_faults_are_cut_short_on_one_line():
+    second = model("cp", "town")
+    for name in ["price", "built", "age", *"abcde"]:
+        second.register_attribute(f"of_{name}", lambda value: value.sum(), inputs=[name])
+    pipeline = gbr_dag.ModelPipeline([houses(), second])
+    with pytest.raises(MissingInputError) as caught:
+        pipeline.validate(made_rows())
+    text = str(caught.value)
+    assert text.startswith("did you mean on='rows'? of the rows, not of their groups: price, built, age; 8 things are")
+    assert text.count(" | ") == 5
+    assert text.endswith(" | and 3 more")
+    assert "\n" not in text
 
 
 def test_nothing_runs_before_all_columns_are_there():
@@ -489,6 +504,38 @@ def test_a_column_with_the_name_of_a_node_is_refused():
     pipeline = gbr_dag.ModelPipeline([first, second])
     with pytest.raises(InputError, match="column 'cp__oldest' of the frame has the name of a node"):
         pipeline.merged()
+
+
+def test_the_chain_is_planned_and_drawn_merged(tmp_path):
+    pipeline, rows = gbr_dag.ModelPipeline([houses(), towns()]), made_rows()
+    merged = pipeline.merged(["cp__most_older"])
+    assert str(pipeline.plan(["cp__most_older"])) == str(merged.plan())
+    assert str(pipeline.plan(["cp__most_older"], rows)) == str(merged.plan(rows))
+    assert pipeline.draw(["cp__most_older"]) == merged.draw()
+    assert pipeline.draw(path=tmp_path / "chain.dot") == str(tmp_path / "chain.dot")
+
+
+@pytest.mark.parametrize("on", ["groups", "rows"])
+def test_every_model_is_verified_on_its_rows_of_the_chain(on):
+    second = towns()
+
+    def planted(n_older):
+        return n_older.sum() + hasattr(n_older, "grouping")
+
+    second.register_attribute("planted", planted)
+    fit = gbr_dag.GroupFit("fit", by="town", targets="total")
+    pipeline = gbr_dag.ModelPipeline([houses(), second, fit], on=[on, "rows"])
+    rows = made_rows()
+    found = pipeline.verify(rows, sample=3)
+    assert list(found) == ["pp", "cp"]
+    assert found["pp"].equal
+    assert not found["cp"].equal
+    assert "'planted'" in str(found["cp"])
+    assert "3 of 3 groups" in str(found["cp"])
+    assert pipeline.verify(rows, outputs=["cp__most_older"])["cp"].equal
+    assert list(pipeline.verify(rows, outputs=["pp__total"])) == ["pp"]
+    with pytest.raises(InputError, match="sample"):
+        pipeline.verify(rows, sample=0)
 
 
 def test_models_without_features_are_refused():

@@ -64,7 +64,7 @@ REFUSED = {
     "x.mean() > 1 and x.max() > 2": "if, and, or, not",
     "not m": "if, and, or, not",
     "2 in x": "(column == value).any()",
-    "len(x)": "len() has no form for all groups at once; write .size()",
+    "len(x)": "len() has no form for all groups at once; write .size",
     "[one for one in x]": "a loop, sum(), min(), max() or list()",
     "sum(x)": "write .sum()",
     "max(x)": "a loop, sum(), min(), max()",

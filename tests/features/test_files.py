@@ -617,6 +617,18 @@ def test_saving_over_the_file_that_was_loaded(written, tmp_path):
         assert text.endswith("def f(x):  #agg\n    return x.sum()\n\n\ndef another(x):\n    return math.pi * x\n")
 
 
+def test_a_file_read_again_takes_the_place_of_its_features(written, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("def f(x):\n    return x\n", encoding="utf-8")
+    driver = new_driver().load_from_python_file("own.py").register_filter("g", written("g", "def g(f): return f\n").g)
+    file.write_text("def f(x):  #agg\n    return x.sum()\n\n\ndef h(x):\n    return x\n", encoding="utf-8")
+    for load in (driver.load_from_python_file, driver.load_features_from_module):
+        with pytest.raises(DuplicateNameError, match="replace=True"):
+            load("own.py")
+        assert list(load("own.py", replace=True).registry.outputs()) == ["f", "g", "h"]
+        assert driver.registry["f"].level == "group"
+
+
 def test_where_it_is_written(written, tmp_path):
     written("package.__init__", "")
     module = written("plain", "def f(x): return x\n")

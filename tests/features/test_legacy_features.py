@@ -100,6 +100,29 @@ def test_groups_left_out_are_missing(frame, by):
     assert groups["n"][~is_north].tolist() == sizes[~is_north].tolist()
 
 
+def test_a_column_that_inputs_lacks_is_told(frame):
+    def value(frame):
+        frame["value"] = frame["x"] * frame["price"]
+        return frame
+
+    driver = driver_of().register_filter("value", value, inputs=["x"], outputs=["value"], legacy_mode=True)
+    told = (
+        r"feature 'value' \(.*KeyError: 'price'; if that is a column, inputs= lacks it: the function gets 'zone', 'x'"
+    )
+    with pytest.raises(gbr_dag.InputError, match=told) as caught:
+        driver.execute(frame.assign(price=2.0))
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_dict_of_the_function_that_lacks_a_key_is_left_alone(frame):
+    def value(frame):
+        return frame.assign(value={"a": 1}["b"])
+
+    driver = driver_of().register_filter("value", value, inputs=["x"], outputs=["value"], legacy_mode=True)
+    with pytest.raises(KeyError):
+        driver.execute(frame)
+
+
 def test_a_function_that_leaves_all_groups_out(frame):
     driver = driver_of().register_attribute(
         "none",

@@ -132,6 +132,18 @@ def lambda_of_fresh_series() -> Any:
     return result
 
 
+def test_a_series_of_the_outputs_is_taken_like_a_dict() -> None:
+    @per_group
+    def ends(number):
+        return pd.Series({"most": number.max(), "least": number.min()})
+
+    found = run(ends, outputs=["least", "most"])
+    assert found["least"].tolist() == [1, 0, 2]
+    assert found["most"].tolist() == [6, 4, 2]
+    with pytest.raises(gbr_dag.InputError, match=r"'result' .*returned a GroupSeries for 2 output"):
+        run(per_group(lambda number: number), outputs=["least", "most"])
+
+
 def test_several_outputs_each_of_its_type() -> None:
     @per_group
     def result(number, day):

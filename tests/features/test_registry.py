@@ -48,6 +48,32 @@ def test_metadata(registry):
     assert registry.to_frame()["inputs"].tolist() == ["Year <built>, base", "age", "age"]
 
 
+def test_a_replacement_takes_the_place_and_the_outputs(registry):
+    registry.add(made_feature("age", age, "row", outputs=["years"]), replace=True)
+    assert [feature.name for feature in registry] == ["age", "avg_age", "bounds"]
+    assert registry.outputs() == ("years", "avg_age", "low", "high")
+    registry.add(made_feature("later", bounds, "group", outputs=["age", "most"]), replace=True)  # "age" is free now
+    assert registry.yielding("age").name == "later"
+
+
+def test_a_refused_replacement_changes_nothing(registry):
+    before, owners = list(registry), registry.outputs()
+    new = made_feature("age", age, "row", inputs=["other"])
+    for features in (
+        [new, made_feature("avg_age", avg_age, "group", outputs=["low"])],
+        [new, made_feature("age", age, "row")],
+    ):
+        with pytest.raises(DuplicateNameError):
+            registry.extend(features, replace=True)
+        assert list(registry) == before
+        assert registry["age"] is before[0]
+        assert registry.outputs() == owners
+    with pytest.raises(
+        DuplicateNameError, match=r"feature 'age' is there twice: .*; rename one, or register it anew with replace=True"
+    ):
+        registry.add(new)
+
+
 def test_finding(registry):
     def names(**words):
         return [feature.name for feature in registry.find(**words)]

@@ -103,6 +103,7 @@ def test_a_right_engine_is_found_right() -> None:
     assert verification.rows == houses()["zone"].notna().sum()
     assert set(verification.features) == {function.__name__ for function in FUNCTIONS}
     assert list(verification.differences) == ["feature", "level", "zone", "row", "grouped", "literal", "difference"]
+    assert verification.called_alike == ()
     assert "equals the literal one: 11 features in 6 of 6 groups" in str(verification)
 
 
@@ -257,7 +258,16 @@ def test_functions_of_every_way_with_several_outputs_and_defaults() -> None:
     with pytest.warns(gbr_dag.PerformanceWarning):
         verification = driver.verify(houses())
     assert verification.equal, str(verification)
-    assert {"least", "low", "most", "lowered", "ranked"} <= set(verification.features)
+    assert set(verification.features) == {"plain", "high", "constant", "least", "low", "most"}
+    assert set(verification.called_alike) == {"ranked", "kind", "lowered"}
+    told = "6 features in 6 of 6 groups (110 rows); 3 called the same way in both runs: ranked, kind, lowered"
+    assert str(verification) == f"the grouped run equals the literal one: {told}"
+    with pytest.warns(gbr_dag.PerformanceWarning):
+        verification = driver.verify(houses(), outputs=["ranked"])
+    assert (
+        str(verification)
+        == "nothing to compare: 0 features in 6 of 6 groups (110 rows); 1 called the same way in both runs: ranked"
+    )
 
 
 def test_a_literal_call_that_raises_counts_where_the_other_run_has_a_value() -> None:
@@ -380,3 +390,105 @@ def test_float32_and_sums_that_cancel_are_compared_to_their_rounding() -> None:
     driver.register_attribute("spread_of_single", lambda single: single.std())
     verification = driver.verify(frame)
     assert verification.equal, str(verification)
+
+
+def times(n: int = 40) -> pd.DataFrame:
+    """Two groups with numbers, large identifiers of whole and of floating type, and times in nanoseconds."""
+    frame = pd.DataFrame({"zone": np.tile(["a", "b"], n // 2), "value": np.linspace(0.3, 0.7, n)})
+    frame["run_id"] = np.where(np.arange(n) % 4 < 2, 10**15, 10**15 + 1)
+    frame["float_id"] = frame["run_id"].astype(float)
+    frame["when"] = pd.to_datetime(1_700_000_000 * 10**9 + np.arange(n) * 10**7)
+    frame["ns"] = 1_700_000_000 * 10**9 + np.arange(n) * 10**7
+    return frame
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda value, run_id: value[run_id == 10**15].mean(),
+        lambda value, run_id: value[run_id > 10**15].mean(),
+        lambda value, run_id: value[run_id % 2 == 1].mean(),
+        lambda value, run_id: np.where(run_id == 10**15, value, 0.0).mean(),
+        lambda value, float_id: value[float_id == 10**15].mean(),
+        lambda value, float_id: value[float_id.isin([10**15])].mean(),
+        lambda value, ns: value[ns > ns.min()].mean(),
+        lambda value, when: value[when > when.min()].mean(),
+        lambda value, when: value.mean() + 0.0 * (when.max() - when.min()).total_seconds()
+        if isinstance(value, pd.Series)
+        else value.mean(),
+        lambda value, when: value[when.dt.year > 2000].mean(),
+    ],
+)
+@pytest.mark.parametrize("fault", [0.2, 1e-7])
+def test_large_numbers_that_are_only_compared_hide_no_fault(
+    function: Callable[..., Any], fault: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = driver_of(by="zone").register_attribute("chosen", function)
+    driver.register_filter("left", lambda value, chosen: value - chosen)
+    driver.register_attribute("rest", lambda left: left.sum())
+    assert driver.verify(times()).equal
+    wrong = reductions.REDUCTIONS["mean"]
+    monkeypatch.setitem(reductions.REDUCTIONS, "mean", lambda values, rows: wrong(values, rows) + fault)
+    monkeypatch.setattr(GroupedColumn, "__array_function__", GroupedColumn.__array_function__)
+    verification = driver.verify(times())
+    assert set(verification.differences["feature"]) == {"chosen", "left", "rest"}
+
+
+@pytest.mark.parametrize("size", [0.1, 1e-3, 1e9])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda value: value.std(),
+        lambda value: (value - value.mean()).sum(),
+        lambda value: (value / value.sum()).sum() - 1.0,
+        lambda value: (value * 0.1)[value == value].var(),
+        lambda rooms: (rooms * 0.1).std(),
+        lambda rooms: (rooms * 0.1)[rooms == 3].std(),
+        lambda value, rooms: np.where(rooms == 3, value, value.mean()).std(),
+    ],
+)
+@pytest.mark.parametrize("constant", [True, False])
+def test_what_cancels_may_differ_by_rounding(function: Callable[..., Any], size: float, constant: bool) -> None:
+    rng = np.random.default_rng(5)
+    n = 3000
+    value = np.full(n, size) if constant else rng.normal(size, 0.1 * size, n)
+    frame = pd.DataFrame({"zone": rng.integers(0, 40, n), "value": value, "rooms": 3 if constant else rng.integers(3, 9)})
+    driver = driver_of(by="zone").register_attribute("cancelled", function)
+    driver.register_filter("shifted", lambda rooms, cancelled: rooms * 0.0 + cancelled)
+    driver.register_attribute("mean_of_shifted", lambda shifted: shifted.mean())
+    verification = driver.verify(frame)
+    assert verification.equal, str(verification)
+
+
+def test_text_made_of_an_integer_that_other_groups_lack_differs_and_is_explained() -> None:
+    frame = pd.DataFrame({"zone": ["A", "B"], "s": ["x", "y"], "n": [3, 7]})
+    driver = gbr_dag.ModelDriver({"model_name": "labels", "group_by": "zone"})
+    driver.register_attribute("top", lambda n: n[n > 5].max())
+    driver.register_filter("lab", lambda s, top: s + top.astype(str))
+    verification = driver.verify(frame)
+    differing = verification.differences[["feature", "zone", "grouped", "literal"]].to_numpy().tolist()
+    assert differing == [["lab", "B", "y7.0", "y7"]]
+    assert "'top' is an integer in this group, but missing in some group, so a float for all" in str(verification)
+
+
+def test_a_chain_of_diamonds_that_differs_calls_each_function_some_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def diamond(name: str, one: str, other: str) -> Callable[..., Any]:
+        def function(left, right):
+            if not isinstance(left, GroupedColumn):
+                calls.append(name)
+            return (left + right) / 2.0
+
+        return function
+
+    driver = gbr_dag.ModelDriver({"model_name": "diamonds", "group_by": "zone"})
+    driver.register_attribute("f0", lambda value: value.mean())
+    driver.register_attribute("f1", lambda value: value.mean() + 1.0)
+    for i in range(2, 40):
+        inputs = [f"f{i - 2}", f"f{i - 1}"]
+        driver.register_attribute(f"f{i}", diamond(f"f{i}", *inputs), inputs=inputs)
+    reduction("mean", lambda values, rows: REDUCTIONS["mean"](values, rows) + 1e-3)(monkeypatch)
+    verification = driver.verify(houses(), sample=1)
+    assert len(verification.differences) == 40
+    assert max(map(calls.count, calls)) <= 20

@@ -147,6 +147,16 @@ def test_optional_inputs_are_drawn_when_given(fit_steps):
     assert "threads -.-> bin_factors" in driver.draw(["fit_table"], inputs={"threads": 1})
 
 
+def test_ordered_stages_keep_their_colours_in_every_part_of_the_graph():
+    boxes = [Box(stage, stage, "", (), asked=False, kept=False) for stage in ("other", "group", "row")]
+    whole = Sketch(boxes, [], [], stage_order=("row", "group")).stages()
+    assert list(whole) == ["row", "group", "other"]
+    for i in range(3):
+        part = Sketch(boxes[i:], [], [], stage_order=("row", "group")).stages()
+        assert part.items() <= whole.items()
+    assert len(set(whole.values())) == 3
+
+
 ODD = ['a "quoted" name', "back\\slash", "end", "style_error", "größe", "a.b", "<b>&#", "n1"]
 
 

@@ -144,6 +144,13 @@ def test_the_text_is_an_aligned_table(driver):
     ]
 
 
+def test_nothing_is_called_missing_where_nothing_was_given(driver):
+    plan = driver.plan(["fit_table"])
+    assert "missing" not in str(plan)
+    assert "missing" not in plan._repr_html_()
+    assert plan.missing == plan.inputs
+
+
 def test_empty_columns_are_left_out(driver):
     lines = str(driver.plan(["entries"])).splitlines()
     assert lines[-3:] == [
@@ -158,4 +165,4 @@ def test_the_notebook_shows_a_table(driver):
     assert shown.count("<tr>") == 6
     assert "<td>bin_factors</td><td>steps</td><td>numba</td>" in shown
     assert "missing" not in shown
-    assert "<b>missing</b> frame, weights" in driver.plan(["fit_table"])._repr_html_()
+    assert "<b>missing</b> weights" in driver.plan(["fit_table"], {"frame": INPUTS["frame"]})._repr_html_()
