@@ -88,7 +88,7 @@ def result_frames(
     own = _OwnMemory(column.raw for column in taken)
     of_level: dict[bool, dict[str, Any]] = {True: {}, False: {}}
     for name, column in values.items():
-        of_level[column.is_group_level][name] = own.of(column.raw)
+        of_level[column.is_group_level][name] = own.of(column.released())
     rows = groups = None
     if of_level[False]:
         rows = in_kind_of(frame, pd.DataFrame(of_level[False], index=grouping.index, copy=False))

@@ -7,7 +7,7 @@ from typing import Any, Literal, Optional
 import numpy as np
 import pandas as pd
 
-from gbr_dag.features.gaps import with_gaps
+from gbr_dag.features.gaps import missing_where, plain_form, with_gaps
 from gbr_dag.features.grouping import Grouping, Rows
 from gbr_dag.features.refusals import refuse, refuse_rows
 
@@ -18,15 +18,22 @@ Kind = Literal["series", "array", "group"]
 class ColumnValues:
     """Values of rows or groups, and which those are; the parameters are those of :class:`GroupedColumn`."""
 
-    __slots__ = ("_broadcast", "_kept", "_kind", "_rows", "_series", "_values", "grouping")
+    # fmt: off
+    __slots__ = (
+        "_broadcast", "_kept", "_kind", "_plain", "_rows", "_series", "_stand_in", "_values", "grouping", "needs_group",
+    )
+    # fmt: on
 
-    def __init__(self, values: Any, kind: Kind, rows: Rows, grouping: Grouping) -> None:
+    def __init__(self, values: Any, kind: Kind, rows: Rows, grouping: Grouping, *, needs_group: bool = False) -> None:
         self._values = values
         self._kind: Kind = kind
         self._rows = rows
         self.grouping = grouping
+        self.needs_group = needs_group and kind != "group"
         self._series: Optional[pd.Series] = None
         self._broadcast: Optional[Any] = None
+        self._plain: Optional[ColumnValues] = None
+        self._stand_in: Optional[ColumnValues] = None
         self._kept: Optional[tuple[Any, Rows]] = None
 
     @property
@@ -41,8 +48,17 @@ class ColumnValues:
 
     @property
     def raw(self) -> Any:
-        """The values, (n_rows,) or (n_groups,)."""
+        """The values, (n_rows,) or (n_groups,); see :meth:`released`."""
         return self._values
+
+    def released(self) -> Any:
+        """The values as they leave the groups: missing for rows without a group if they depend on a group's value.
+
+        Only here do types change for them; see :attr:`gbr_dag.features.grouping.Rows.stand_in`.
+        """
+        if not self.needs_group or self._rows.all_grouped:
+            return self._values
+        return missing_where(self._rows.ids < 0, self._values)
 
     @property
     def rows(self) -> Rows:
@@ -70,17 +86,37 @@ class ColumnValues:
             self._series = pd.Series(self._values, copy=False)
         return self._series
 
-    def made(self, values: Any, kind: Kind, rows: Optional[Rows] = None) -> Any:
+    def made(self, values: Any, kind: Kind, rows: Optional[Rows] = None, *, needs_group: Optional[bool] = None) -> Any:
         """Another column of these groups, of the same rows unless others are given."""
         if kind == "group":
             rows = self.grouping.every_row
-        return self._plain_class()(values, kind, self._rows if rows is None else rows, self.grouping)
+        needs_group = self.needs_group if needs_group is None else needs_group
+        rows = self._rows if rows is None else rows
+        return self._plain_class()(values, kind, rows, self.grouping, needs_group=needs_group)
 
     def _plain_class(self) -> type[ColumnValues]:
         return type(self)
 
+    def plain(self) -> ColumnValues:
+        """The column of values of groups as one group's run has each: numbers of NumPy's, and of categories the value.
+
+        Numbers of pandas' own types are missing as NaN.
+        """
+        if self._plain is None:
+            values = plain_form(self._values)
+            self._plain = self if values is self._values else self.made(values, self._kind)
+        return self._plain
+
+    def stood_in(self) -> ColumnValues:
+        """The column as it meets values of groups: rows without a group have the values of one that has."""
+        if self.needs_group or self._rows.stand_in is None:
+            return self
+        if self._stand_in is None:
+            self._stand_in = self.made(self._values.take(self._rows.stand_in), self._kind, needs_group=True)
+        return self._stand_in
+
     def spread(self, rows: Rows) -> Any:
-        """Value of the group of every row; missing where the row is in none."""
+        """Value of the group of every row; of any group where the row is in none."""
         if rows.positions is not None:
             return _spread(self._values, rows)
         if self._broadcast is None:
@@ -94,8 +130,7 @@ class ColumnValues:
         if not mask.rows.same(self._rows):
             refuse_rows()
         if mask._kept is None:  # once, however many columns the mask is for
-            positions = np.flatnonzero(plain_truth(mask.raw))
-            mask._kept = positions, mask.rows.kept(positions)
+            mask._kept = mask.rows.let_through(plain_truth(mask.raw))
         positions, rows = mask._kept
         return self.made(self._values[positions], self._kind, rows)
 
@@ -110,4 +145,10 @@ def plain_truth(values: Any) -> Any:
 def _spread(values: Any, rows: Rows) -> Any:
     if rows.all_grouped:
         return values[rows.ids]
+    if rows.stand_in is not None:
+        return values[rows.ids[rows.stand_in]]
+    if (
+        isinstance(values, np.ndarray) and values.dtype.kind in "biuUS"
+    ):  # no row has a group: keep the type all the same
+        return np.zeros(len(rows), dtype=values.dtype)
     return with_gaps(values, rows.ids)

@@ -34,17 +34,9 @@ class GroupedColumn(Refusals, ColumnValues):
     ``all``, ``prod``, ``size`` and NumPy's functions of these names give one value per group. A value of the group
     meets its rows as a scalar would. Anything else raises :class:`gbr_dag.InputError`, and tells the ways out.
 
-    Parameters
-    ----------
-    values : array (n_rows,) or (n_groups,)
-        NumPy's or an extension array of pandas.
-    kind : {"series", "array", "group"}
-        What it is in the run of one group: a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do
-        not skip NaN and whose ``ddof`` is 0), or one value.
-    rows : Rows
-        The rows that it has values for.
-    grouping : Grouping
-        The groups of these.
+    In the run of one group it stands for a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do not
+    skip NaN and whose ``ddof`` is 0), or one value. ``repr`` tells which, ``as_series()`` gives the values of all
+    groups.
 
     Notes
     -----
@@ -124,7 +116,7 @@ class GroupedColumn(Refusals, ColumnValues):
         return self[self.notna()]
 
     def per_row(self) -> GroupedColumn:
-        """One value per row of the frame; missing where the row is in no group.
+        """One value per row of the frame; a row in no group has none, which shows once it leaves the model.
 
         Returns
         -------
@@ -133,7 +125,7 @@ class GroupedColumn(Refusals, ColumnValues):
         if not self.is_group_level:
             return self
         rows = self.grouping.every_row
-        return self.made(self.spread(rows), "series", rows)  # type: ignore[no-any-return]
+        return self.made(self.spread(rows), "series", rows, needs_group=True)  # type: ignore[no-any-return]
 
     def _plain_class(self) -> type[ColumnValues]:
         return GroupedColumn
@@ -191,7 +183,7 @@ class GroupedColumn(Refusals, ColumnValues):
         if self.is_group_level:
             accessor = accessor_of_values(self, name)
             if accessor:
-                return getattr(Accessor(self, accessor), name)
+                return getattr(Accessor(self.plain(), accessor), name)
         return _without_form(self, name)
 
     def __neg__(self) -> Any:
@@ -269,9 +261,9 @@ def of_groups(values: Any, grouping: Grouping) -> GroupedColumn:
     return GroupedColumn(values, "group", grouping.every_row, grouping)
 
 
-def of_rows(values: Any, grouping: Grouping) -> GroupedColumn:
-    """A column of one value per row of the frame."""
-    return GroupedColumn(values, "series", grouping.every_row, grouping)
+def of_rows(values: Any, grouping: Grouping, *, needs_group: bool = False) -> GroupedColumn:
+    """A column of one value per row of the frame, which rows without a group have none of if it needs one."""
+    return GroupedColumn(values, "series", grouping.every_row, grouping, needs_group=needs_group)
 
 
 def _without_form(column: GroupedColumn, name: str) -> RefusedMethod:

@@ -11,12 +11,18 @@ import pandas as pd
 
 from gbr_dag.errors import InputError
 from gbr_dag.features.column_values import ColumnValues, Kind
-from gbr_dag.features.grouping import Rows
 from gbr_dag.features.refusals import refuse, refuse_rows
+
+_MASKED = (pd.arrays.BooleanArray, pd.arrays.FloatingArray, pd.arrays.IntegerArray)
 
 
 def elementwise(
-    function: Callable[..., Any], operands: Sequence[Any], arguments: Mapping[str, Any], label: str = ""
+    function: Callable[..., Any],
+    operands: Sequence[Any],
+    arguments: Mapping[str, Any],
+    label: str = "",
+    *,
+    chooses: bool = False,
 ) -> Any:
     """Apply a function that looks at one row at a time to whole columns.
 
@@ -28,15 +34,17 @@ def elementwise(
         What it takes, columns among it.
     label : str, optional
         What it is called in messages; default its name.
+    chooses : bool, optional
+        Whether it puts values of operands in the place of others.
     """
     columns = columns_among([*operands, *arguments.values()])
-    kind, rows = _meeting(columns)
-    plain = [_operand(one, kind, rows) for one in operands]
-    named = {key: _operand(value, kind, rows) for key, value in arguments.items()}
+    meeting = Meeting(columns, chooses=chooses)
+    plain = [meeting.operand(one) for one in operands]
+    named = {key: meeting.operand(value) for key, value in arguments.items()}
     with np.errstate(all="ignore"):  # infinities and NaN tell as much
         result = function(*plain, **named)
     label = label or f"what {getattr(function, '__name__', 'this')} gives"
-    return wrapped(result, next(one for one in columns if (one.kind == "group") == (kind == "group")), kind, label)
+    return wrapped(result, meeting.like, meeting.kind, label)
 
 
 def columns_among(operands: Sequence[Any]) -> list[ColumnValues]:
@@ -63,37 +71,80 @@ def wrapped(result: Any, like: ColumnValues, kind: Kind, label: str) -> Any:
     return refuse(label)
 
 
-def _meeting(columns: Sequence[ColumnValues]) -> tuple[Kind, Rows]:
-    """What comes of columns that meet in one operation."""
-    grouping = columns[0].grouping
-    if any(column.grouping is not grouping for column in columns):
-        message = "columns of different models or runs cannot be put together"
-        raise InputError(message)
-    of_the_rows = [column for column in columns if not column.is_group_level]
-    if not of_the_rows:
-        return "group", grouping.every_row
-    rows = of_the_rows[0].rows
-    if not all(column.rows.same(rows) for column in of_the_rows):
-        refuse_rows()
-    return ("series" if any(column.kind == "series" for column in of_the_rows) else "array"), rows
+class Meeting:
+    """Columns that meet in one operation.
 
+    Parameters
+    ----------
+    columns : sequence of ColumnValues
+        One at least.
+    chooses : bool, optional
+        Whether the operation puts values of some in the place of others.
 
-def _operand(value: Any, kind: Kind, rows: Rows) -> Any:
-    """An operand as pandas or NumPy take it."""
-    if isinstance(value, (list, tuple)) and columns_among(value):
-        return [_operand(one, kind, rows) for one in value]
-    if not isinstance(value, ColumnValues):
-        return value
-    if value.is_group_level and kind != "group":
-        spread = value.spread(rows)
-        return pd.Series(spread, copy=False) if kind == "series" else np.asarray(spread)
-    if value.is_group_level:
-        return _group_values(value)
-    return value.raw if value.kind == "array" else value.as_series()
+    Attributes
+    ----------
+    kind : {"series", "array", "group"}
+        Of what comes of them.
+    like : ColumnValues
+        A column of the same rows as what comes of them.
+    """
+
+    def __init__(self, columns: Sequence[ColumnValues], *, chooses: bool = False) -> None:
+        grouping = columns[0].grouping
+        if any(column.grouping is not grouping for column in columns):
+            message = "columns of different models or runs cannot be put together"
+            raise InputError(message)
+        of_rows = [column for column in columns if not column.is_group_level]
+        self.kind: Kind = "group"
+        self.like, self._stands_in = columns[0], False
+        self._of_rows, self._chooses = of_rows, chooses
+        if not of_rows:
+            return
+        rows = of_rows[0].rows
+        if not all(column.rows.same(rows) for column in of_rows):
+            refuse_rows()
+        self.kind = "series" if any(column.kind == "series" for column in of_rows) else "array"
+        needs_group = len(of_rows) < len(columns) or any(column.needs_group for column in of_rows)
+        self._stands_in = needs_group and rows.stand_in is not None
+        self.like = of_rows[0]
+        if needs_group and not self.like.needs_group:
+            self.like = self.like.made(self.like.raw, self.like.kind, needs_group=True)
+
+    def operand(self, value: Any) -> Any:
+        """An operand as pandas or NumPy take it."""
+        if isinstance(value, (list, tuple)) and columns_among(value):
+            return [self.operand(one) for one in value]
+        if not isinstance(value, ColumnValues):
+            return value
+        if self.kind == "group":
+            return _group_values(value)
+        if value.is_group_level:
+            return self._spread(value)
+        if self._stands_in:
+            value = value.stood_in()
+        return value.raw if value.kind == "array" else value.as_series()
+
+    def _spread(self, column: ColumnValues) -> Any:
+        """Values of the rows' groups, of a type with which they act as one value of the group does."""
+        if all(isinstance(one.dtype, np.dtype) for one in self._of_rows):
+            values = column.plain().spread(self.like.rows)
+            return np.asarray(values) if self.kind == "array" else pd.Series(values, copy=False)
+        of_plain = column.plain() if isinstance(column.raw, pd.Categorical) else column
+        values = of_plain.spread(self.like.rows)
+        is_float = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        if is_float and not self._chooses and any(isinstance(one.raw, _MASKED) for one in self._of_rows):
+            # NaN of a Series is NA to what is nullable, as one number it stays NaN
+            values = pd.arrays.FloatingArray(values, np.zeros(len(values), dtype=bool))
+        categories = [one.dtype for one in self._of_rows if isinstance(one.dtype, pd.CategoricalDtype)]
+        if categories:  # of which one is compared with a plain value, but no categories with many
+            values = pd.Categorical(values, dtype=categories[0])
+        return np.asarray(values) if self.kind == "array" else pd.Series(values, copy=False)
 
 
 def _group_values(column: ColumnValues) -> Any:
     """Values of groups: numbers as NumPy's arrays, which divide and compare as one number of NumPy's does."""
+    if isinstance(column.raw, pd.Categorical):
+        column = column.plain()
     values = column.raw
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufc":
         return values

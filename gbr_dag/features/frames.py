@@ -40,7 +40,9 @@ def called_on_frame(feature: Feature, arguments: Mapping[str, GroupedColumn], gr
         If the function looks for a column that it is not given, or what is returned is neither, or lacks an output, or
         its rows are not those of the frame or of the groups.
     """
-    given = pd.DataFrame({name: column.per_row().as_series() for name, column in arguments.items()}, copy=True)
+    given = pd.DataFrame(
+        {name: pd.Series(column.per_row().released()) for name, column in arguments.items()}, copy=True
+    )
     given.index = grouping.index
     result = _as_frame(feature, _returned(feature, given))
     if feature.level == "group":

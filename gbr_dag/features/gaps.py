@@ -34,6 +34,24 @@ def taken(values: Any, positions: npt.NDArray[np.int64]) -> Any:
     return with_gaps(values, positions)
 
 
+def plain_form(values: Any) -> Any:
+    """Numbers of pandas' own types as those of NumPy, NaN for missing ones unless that loses digits; no categories."""
+    if isinstance(values, pd.Categorical):
+        known = values.categories
+        return taken(
+            known.to_numpy() if isinstance(known.dtype, np.dtype) else known.array, values.codes.astype(np.int64)
+        )
+    plain_type = None if isinstance(values, np.ndarray) else getattr(values.dtype, "numpy_dtype", None)
+    if not isinstance(plain_type, np.dtype) or plain_type.kind not in "biuf":
+        return values
+    missing = values.isna()
+    if not missing.any():
+        return values.to_numpy(dtype=plain_type)
+    if plain_type.kind == "b" or _beyond_floats(np.asarray(values[~missing]).astype(plain_type)):
+        return values
+    return values.to_numpy(dtype=plain_type if plain_type.kind == "f" else np.float64, na_value=np.nan)
+
+
 def missing_where(mask: npt.NDArray[np.bool_], values: Any) -> Any:
     """Values (n,), missing where a mask is true; only then do numbers change their type."""
     if not mask.any():

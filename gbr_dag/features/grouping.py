@@ -96,6 +96,15 @@ class Rows:
         """Those of the rows at some positions within them, ascending."""
         return Rows(self._grouping, positions if self.positions is None else self.positions[positions])
 
+    def let_through(self, mask: npt.NDArray[np.bool_]) -> tuple[IntArray, Rows]:
+        """Positions within the rows of those that a mask lets through, none without a group among it, and the rows."""
+        positions = np.flatnonzero(mask)
+        if not self.all_grouped:
+            positions = positions[self.ids[positions] >= 0]
+        rows = self.kept(positions)
+        rows.all_grouped = True  # known without a look
+        return positions, rows
+
     @cached_property
     def ids(self) -> IdArray:
         """Group of every row (n,), -1 where a key is missing."""
@@ -111,6 +120,18 @@ class Rows:
     def all_grouped(self) -> bool:
         """Whether every row is in a group."""
         return len(self.ids) == 0 or int(self.ids.min()) >= 0
+
+    @cached_property
+    def stand_in(self) -> Optional[IntArray]:
+        """Positions (n,): of every row its own, or that of a row with a group where it has none; None where all have.
+
+        What depends on a group's value is computed with the values of that other row, so that a row without a group
+        changes neither types nor values of others. None, too, where no row has a group.
+        """
+        if self.all_grouped:
+            return None
+        grouped = np.flatnonzero(self.ids >= 0)
+        return np.where(self.ids < 0, grouped[0], np.arange(len(self))) if len(grouped) else None
 
     @cached_property
     def sizes(self) -> IntArray:

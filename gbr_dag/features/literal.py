@@ -12,9 +12,9 @@ import pandas as pd
 
 from gbr_dag.caller_warnings import warn_caller
 from gbr_dag.errors import DataWarning, GbrDagError, InputError, PerformanceWarning
-from gbr_dag.features.columns import GroupedColumn
+from gbr_dag.features.columns import GroupedColumn, of_rows
 from gbr_dag.features.feature import Feature
-from gbr_dag.features.gaps import with_gaps
+from gbr_dag.features.gaps import taken, with_gaps
 from gbr_dag.features.grouping import Grouping
 
 _CALLS_TIMED = 100
@@ -113,7 +113,7 @@ def called_per_group(
 ) -> tuple[Any, ...]:
     """Values of each output of a feature, by a call a group: (n_groups,) or (n_rows,).
 
-    A row that is in no group has a missing value.
+    A row that is in no group has no value of its own; see :meth:`ColumnValues.released`.
 
     Warns
     -----
@@ -144,7 +144,7 @@ def called_per_group(
     if feature.level == "group":
         return tuple(_placed(_array_of(values), np.array(places, dtype=np.int64), n_groups) for values in found)
     positions = np.concatenate(places) if places else np.empty(0, dtype=np.int64)
-    return tuple(_placed(_joined(values), positions, grouping.n_rows) for values in found)
+    return tuple(_of_grouped_rows(_joined(values), positions, grouping) for values in found)
 
 
 def _group_arguments(
@@ -172,13 +172,17 @@ def called_per_row(
     feature: Feature, function: Callable[..., Any], arguments: Mapping[str, GroupedColumn], grouping: Grouping
 ) -> tuple[Any, ...]:
     """Values of each output of a feature (n_rows,), by a call a row on plain values; warns as for groups."""
-    n = grouping.n_rows
-    attempts, clock = Attempts(), _Clock(feature, n, "row")
-    lists = {name: column.per_row().as_series().tolist() for name, column in arguments.items()}
+    columns = {name: column.per_row() for name, column in arguments.items()}
+    needs_group = any(column.needs_group for column in columns.values())
+    called: Sequence[int] = range(grouping.n_rows)
+    if needs_group and not grouping.every_row.all_grouped:
+        called = np.flatnonzero(grouping.groups.ids >= 0).tolist()
+    attempts, clock = Attempts(), _Clock(feature, len(called), "row")
+    lists = {name: column.as_series().tolist() for name, column in columns.items()}
     found: list[list[Any]] = [[] for _ in feature.outputs]
     places: list[int] = []
     failed: list[int] = []
-    for row in range(n):
+    for row in called:
         with attempts:
             results = parts(feature, function(**{name: values[row] for name, values in lists.items()}))
             made = [one_value(feature, part) for part in results]
@@ -189,8 +193,11 @@ def called_per_row(
             failed.append(row)
         clock.tick()
     words = f"row {grouping.index[failed[0]]!r}" if failed else ""
-    _tell_failures(feature, attempts, n, "rows", words)
-    return tuple(_placed(_array_of(values), np.array(places, dtype=np.int64), n) for values in found)
+    _tell_failures(feature, attempts, len(called), "rows", words)
+    positions = np.array(places, dtype=np.int64)
+    if needs_group:
+        return tuple(_of_grouped_rows(_array_of(values), positions, grouping) for values in found)
+    return tuple(_placed(_array_of(values), positions, grouping.n_rows) for values in found)
 
 
 def parts(feature: Feature, result: Any) -> tuple[Any, ...]:
@@ -335,6 +342,16 @@ def _placed(values: Any, places: npt.NDArray[Any], n: int) -> Any:
     order = np.full(n, -1, dtype=np.int64)
     order[places] = np.arange(len(places))
     return with_gaps(values, order) if (order < 0).any() else values.take(order)
+
+
+def _of_grouped_rows(values: Any, places: npt.NDArray[Any], grouping: Grouping) -> GroupedColumn:
+    """Values of some rows with a group as a column, which rows without one have none of."""
+    stand_in = grouping.every_row.stand_in
+    if stand_in is not None and len(values):
+        order = np.full(grouping.n_rows, -1, dtype=np.int64)
+        order[places] = np.arange(len(places))
+        return of_rows(taken(values, order[stand_in]), grouping, needs_group=True)
+    return of_rows(_placed(values, places, grouping.n_rows), grouping, needs_group=True)
 
 
 def _raw(series: pd.Series) -> Any:

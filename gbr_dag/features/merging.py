@@ -54,7 +54,7 @@ class FrameRows:
 def raw(value: Any) -> Any:
     """Values of a column as pandas holds them: text that functions gave as objects becomes text."""
     if isinstance(value, GroupedColumn):
-        value = value.raw
+        value = value.released()
     return column_values(pd.Series(value, copy=False))
 
 
@@ -66,7 +66,7 @@ def column_values(column: pd.Series) -> Any:
 
 def spread_over(values: Any, grouping: Grouping) -> Any:
     """Value of the group of every row (n_rows,), from one per group; missing where the row is in none."""
-    return of_groups(values, grouping).per_row().raw
+    return of_groups(values, grouping).per_row().released()
 
 
 def prefix_of(link: Link) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from gbr_dag.features.column_values import ColumnValues
+from gbr_dag.features.column_values import ColumnValues, plain_truth
 from gbr_dag.features.elementwise import columns_among, elementwise, refuse_collections, wrapped
 from gbr_dag.features.refusals import refuse
 
@@ -19,6 +20,20 @@ _ARITHMETIC = frozenset({
 })
 # fmt: on
 _COMPARISONS = frozenset({"between", "eq", "ge", "gt", "le", "lt", "ne"})
+_FLEXIBLE = _ARITHMETIC | _COMPARISONS - {"between"}
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "div": operator.truediv,
+    "divide": operator.truediv,
+    "divmod": divmod,
+    "multiply": operator.mul,
+    "subtract": operator.sub,
+    **{
+        name: getattr(operator, name)
+        for name in ("add", "eq", "floordiv", "ge", "gt", "le", "lt", "mod", "mul", "ne", "pow", "sub", "truediv")
+    },
+}
+"""Operators that these are, an ``r`` before the name apart."""
+
 _CHOICES = frozenset({"clip", "fillna", "mask", "where"})
 _MISSING = frozenset({"isna", "isnull", "notna", "notnull"})
 _TABLES = frozenset({"isin", "map", "replace"})
@@ -73,7 +88,7 @@ def accessor_of_values(column: ColumnValues, name: str) -> str:
         return "dt"
     if pd.api.types.is_timedelta64_dtype(dtype) and name in _OF_SPANS:
         return "dt"
-    if name in _OF_TEXTS and pd.api.types.infer_dtype(column.as_series(), skipna=True) == "string":
+    if name in _OF_TEXTS and pd.api.types.infer_dtype(column.plain().as_series(), skipna=True) == "string":
         return "str"
     return ""
 
@@ -86,14 +101,51 @@ class Method:
 
     def __call__(self, *operands: Any, **arguments: Any) -> Any:
         """Apply it to the whole column."""
-        name = self._name
+        column, name = self._column, self._name
         _check(name, operands, arguments)
+        meets_groups = any(one.is_group_level for one in columns_among([*operands, *arguments.values()]))
+        if meets_groups and column.kind == "series" and name in _FLEXIBLE:
+            return self._operator(operands, arguments)
+        if name == "clip" and column.kind == "series":
+            operands, arguments = (), clip_bounds(*operands, **arguments)
         return elementwise(
             lambda values, *others, **named: getattr(values, name)(*others, **named),
-            (self._column, *operands),
+            (column, *operands),
             arguments,
             f".{name} with these arguments",
+            chooses=name in _CHOICES,
         )
+
+    def _operator(self, operands: Sequence[Any], arguments: dict[str, Any]) -> Any:
+        """The operator that a method is with one value: with as many as rows the method divides by zero otherwise."""
+        column, name = self._column, self._name
+        others = [*operands, *(value for key, value in arguments.items() if key == "other")]
+        if len(others) != 1 or arguments.get("fill_value") is not None:
+            refuse(f".{name} of a value of the group with these arguments", "; write .fillna(...) and the operator")
+        if name in _OPERATORS:
+            return _OPERATORS[name](column, others[0])
+        return _OPERATORS[name[1:]](others[0], column)
+
+
+def clip_bounds(lower: Any = None, upper: Any = None, **others: Any) -> dict[str, Any]:
+    """Arguments of ``clip``, where pandas takes the smaller one of two values as the lower bound."""
+    lower, upper = (
+        one.plain() if isinstance(one, ColumnValues) and one.is_group_level else one for one in (lower, upper)
+    )  # pandas puts infinity for missing bounds, which no integer is
+    columns = columns_among([lower, upper])
+    if lower is not None and upper is not None and columns and all(column.is_group_level for column in columns):
+        wrong = plain_truth(elementwise(operator.gt, (lower, upper), {}).raw)
+        if wrong.any():
+            index = pd.RangeIndex(len(wrong))
+            low, high = (
+                one.as_series() if isinstance(one, ColumnValues) else pd.Series(one, index=index)
+                for one in (lower, upper)
+            )
+            lower, upper = (
+                columns[0].made(one.to_numpy() if isinstance(one.dtype, np.dtype) else one.array, "group")
+                for one in (low.mask(wrong, high), high.mask(wrong, low))
+            )
+    return {"lower": lower, "upper": upper, **others}
 
 
 class Accessor:

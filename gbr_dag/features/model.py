@@ -254,7 +254,8 @@ def _as_feature(column: GroupedColumn) -> GroupedColumn:
         values = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind == "O" else series.array
     if values is column.raw and column.kind != "array":
         return column
-    return (of_groups if column.is_group_level else of_rows)(values, column.grouping)
+    made: GroupedColumn = column.made(values, "group" if column.is_group_level else "series")
+    return made
 
 
 def _wrong_kind(feature: Feature, value: Any) -> str:

@@ -47,7 +47,15 @@ def elementwise_function(function: Callable[..., Any], operands: Sequence[Any], 
         refuse_collections([*operands, *arguments.values()])
     if name in ("select", "where"):
         return _chosen(function, operands, arguments)
+    if name == "clip" and getattr(operands[0] if operands else None, "kind", "") == "series":
+        return _clipped(*operands, **arguments)
     return elementwise(function, operands, arguments)
+
+
+def _clipped(column: Any, a_min: Any = None, a_max: Any = None, **others: Any) -> Any:
+    """``clip``, which NumPy hands to the method of a Series."""
+    lower, upper = others.pop("min", a_min), others.pop("max", a_max)
+    return column.clip(lower, upper, **others)
 
 
 def _listed(part: Any) -> Sequence[Any]:
@@ -65,6 +73,8 @@ def _chosen(function: Callable[..., Any], operands: Sequence[Any], arguments: Ma
         unknown = missing if len(unknown) == 0 else unknown | missing
     whole = isinstance(operands[0], (list, tuple))
     result = elementwise(function, [conditions if whole else conditions[0], *operands[1:]], arguments)
+    if result.needs_group and result.rows.stand_in is not None and len(unknown):
+        unknown = unknown[result.rows.stand_in]
     return result.made(missing_where(unknown, result.raw), result.kind) if unknown.any() else result
 
 
@@ -83,7 +93,9 @@ def _answered(condition: Any, like: ColumnValues) -> tuple[Any, npt.NDArray[np.b
         raise InputError(message)
     kind: Kind = "series" if spread else condition.kind
     plain = values.to_numpy(dtype=bool, na_value=False)
-    return like.made(plain, kind) if kind != "group" else condition.made(plain, kind), missing
+    if kind == "group":
+        return condition.made(plain, kind), missing
+    return like.made(plain, kind, needs_group=spread or condition.needs_group), missing
 
 
 def _as_method(name: str) -> Callable[..., Any]:
@@ -138,7 +150,7 @@ def _skipping(column: Any, name: str) -> Any:
         only_nan = all(isinstance(one, float) for one in np.asarray(values)[missing])
         if missing.any() and (not only_nan or pd.api.types.infer_dtype(values, skipna=True) == "string"):
             refuse(f"NumPy's {name} of {values.dtype} with missing values", f"; .{name}() has, if anything")
-    return column if column.kind == "series" else type(column)(values, "series", column.rows, column.grouping)
+    return column if column.kind == "series" else column.made(values, "series")
 
 
 def _nan_method(name: str) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -199,6 +200,11 @@ def frame_of(kind):
 
 
 INDEX = pd.Index([7, 7, 5, *range(N - 5), 5, 5])
+MORE = (
+    "x.astype(str) + x.iloc[0].astype(str) ; x.clip(x.min(), x.max()).to_numpy()"
+    " ; np.where(x == x.iloc[0], x.iloc[-1], x) ; x.where(m, x.iloc[0])"
+)
+GROUPED = [KEYS.index(None) != i for i in range(N)]
 
 
 def grouping_of(keys):
@@ -222,8 +228,8 @@ def literal(function, frame):
     return found
 
 
-def whole(function, frame):
-    grouping = grouping_of(KEYS)
+def whole(function, frame, keys=KEYS):
+    grouping = grouping_of(keys)
     return function(**{name: of_rows(values, grouping) for name, values in frame.items()})
 
 
@@ -281,3 +287,29 @@ def test_reductions(text, kind):
 @pytest.mark.parametrize(("text", "kind"), cases(ROWS))
 def test_rows(text, kind):
     assert differences(text, kind) == []
+
+
+MEETING = re.compile(r"\.(min|max|mean|sum|any|all|first|std|count|median|iloc|size)\b")
+WITH_GROUPS = {kinds: ";".join(filter(MEETING.search, texts.split(";"))) for kinds, texts in ROWS.items()}
+WITH_GROUPS = {kinds: texts for kinds, texts in WITH_GROUPS.items() if texts}
+
+
+def values_of(result):
+    parts = result if isinstance(result, tuple) else (result,)
+    return [(one, one.raw[np.array(GROUPED)[: len(one.raw)]] if len(one.raw) == N else one.raw) for one in parts]
+
+
+@pytest.mark.filterwarnings("ignore:Downcasting behavior:FutureWarning")
+@pytest.mark.parametrize(("text", "kind"), cases({**WITH_GROUPS, EVERY: MORE}))
+def test_a_row_without_a_group_changes_nothing_of_others(text, kind):
+    function, frame = function_of(text), frame_of(kind)
+    keys = [key for key in KEYS if key is not None]
+    try:
+        expected = whole(function, {name: values[np.array(GROUPED)] for name, values in frame.items()}, keys)
+    except Exception as error:  # noqa: BLE001 - of whatever type pandas or NumPy raises
+        with pytest.raises(type(error)):
+            whole(function, frame)
+        return
+    for (column, values), (other, wanted) in zip(values_of(whole(function, frame)), values_of(expected)):
+        assert (column.kind, column.dtype) == (other.kind, other.dtype)
+        pd.testing.assert_series_equal(pd.Series(values), pd.Series(wanted), check_exact=True)

@@ -322,6 +322,7 @@ def test_rows_of_no_group_are_missing():
         (word.first(), object),
     ]:
         spread = column.per_row()
-        assert spread.dtype == kind
-        assert pd.isna(spread.raw).tolist() == [False, False, True, False]
-    assert pd.isna(np.where((n > 1).any(), 1, 0).per_row().raw).tolist() == [False, False, True, False]
+        assert spread.dtype == column.dtype
+        assert spread.released().dtype == kind
+        assert pd.isna(spread.released()).tolist() == [False, False, True, False]
+    assert pd.isna(np.where((n > 1).any(), 1, 0).per_row().released()).tolist() == [False, False, True, False]

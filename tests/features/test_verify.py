@@ -413,9 +413,11 @@ def times(n: int = 40) -> pd.DataFrame:
         lambda value, float_id: value[float_id.isin([10**15])].mean(),
         lambda value, ns: value[ns > ns.min()].mean(),
         lambda value, when: value[when > when.min()].mean(),
-        lambda value, when: value.mean() + 0.0 * (when.max() - when.min()).total_seconds()
-        if isinstance(value, pd.Series)
-        else value.mean(),
+        lambda value, when: (
+            value.mean() + 0.0 * (when.max() - when.min()).total_seconds()
+            if isinstance(value, pd.Series)
+            else value.mean()
+        ),
         lambda value, when: value[when.dt.year > 2000].mean(),
     ],
 )
@@ -452,7 +454,9 @@ def test_what_cancels_may_differ_by_rounding(function: Callable[..., Any], size:
     rng = np.random.default_rng(5)
     n = 3000
     value = np.full(n, size) if constant else rng.normal(size, 0.1 * size, n)
-    frame = pd.DataFrame({"zone": rng.integers(0, 40, n), "value": value, "rooms": 3 if constant else rng.integers(3, 9)})
+    frame = pd.DataFrame(
+        {"zone": rng.integers(0, 40, n), "value": value, "rooms": 3 if constant else rng.integers(3, 9)}
+    )
     driver = driver_of(by="zone").register_attribute("cancelled", function)
     driver.register_filter("shifted", lambda rooms, cancelled: rooms * 0.0 + cancelled)
     driver.register_attribute("mean_of_shifted", lambda shifted: shifted.mean())
