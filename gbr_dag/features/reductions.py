@@ -274,7 +274,13 @@ def _truth(values: Any, name: str, *, missing: bool) -> Any:
 def _by_pandas(values: Any, rows: Rows, method: str, **arguments: Any) -> Any:
     """What the group-by of pandas gives, (n_groups,), with groups that a mask has emptied."""
     series = pd.Series(values, copy=False)
-    result = getattr(series.groupby(rows.by_pandas, observed=False, sort=True), method)(**arguments)
+    try:
+        result = getattr(series.groupby(rows.by_pandas, observed=False, sort=True), method)(**arguments)
+    except TypeError as error:
+        if series.dtype != object or method not in ("max", "min"):
+            raise
+        message = f".{method}() of objects that do not compare ({error}); missing ones do not, .dropna() takes them out"
+        raise InputError(message) from error
     return result.array if not isinstance(result.dtype, np.dtype) else result.to_numpy()
 
 
