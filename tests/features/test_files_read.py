@@ -296,8 +296,8 @@ def test_packages_edited_since_are_refused(written, tmp_path):
 def test_what_is_overwritten_is_read_back_by_its_name(written, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     written("package.__init__", "")
-    for sign in "+-":  # as many bytes, within the same second
-        module = written("plain", f"def f(x): return 1 {sign} x\n")
+    for name, sign in [("one", "+"), ("other", "-")]:  # as many bytes, within the same second
+        module = written(name, f"def f(x): return 1 {sign} x\n")
         registered(module.f).save_features_to_module("package.saved", overwrite=True)
         function = new_driver().load_features_from_module("package.saved").registry["f"].function
         assert function(3) == module.f(3)
