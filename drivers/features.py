@@ -294,8 +294,7 @@ class ModelDriver(FeatureFiles):
         -------
         list of str
         """
-        plan = self._built().plan(self._names(outputs))
-        return list(dict.fromkeys((*self._by, *plan.missing)))
+        return list(dict.fromkeys((*self._by, *self._built().plan(self._names(outputs)).missing)))
 
     def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
         """Say what :meth:`execute` would run: the nodes in order, and why.
@@ -381,8 +380,7 @@ class ModelDriver(FeatureFiles):
 
     def _built(self) -> Driver:
         if self._driver is None:
-            graph, callables = model_graph(list(self._features), self._by)
-            self._driver = Driver.of_graph(graph, callables, self._progress)
+            self._driver = Driver.of_graph(*model_graph(list(self._features), self._by), self._progress)
         return self._driver
 
     def _names(self, outputs: Optional[Iterable[str]]) -> tuple[str, ...]:
