@@ -38,7 +38,9 @@ def plain_form(values: Any) -> Any:
     """Numbers of pandas' own types as those of NumPy, NaN for missing ones unless that loses digits; no categories."""
     if isinstance(values, pd.Categorical):
         known = values.categories
-        return taken(known.to_numpy() if isinstance(known.dtype, np.dtype) else known.array, values.codes.astype(np.int64))
+        return taken(
+            known.to_numpy() if isinstance(known.dtype, np.dtype) else known.array, values.codes.astype(np.int64)
+        )
     plain_type = None if isinstance(values, np.ndarray) else getattr(values.dtype, "numpy_dtype", None)
     if not isinstance(plain_type, np.dtype) or plain_type.kind not in "biuf":
         return values
