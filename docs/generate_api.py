@@ -61,6 +61,15 @@ not this page. How the parts go together: [docs/README.md](README.md). All examp
 ```
 """
 
+NOTES = {
+    "Feature models": "A `Feature` is a function with its name, level, arguments and outputs: `driver.registry[name]`"
+    " gives one, `register_filter`, `register_attribute` and files of features make them.\n"
+}
+"""What stands under a title before its names."""
+
+INTERNAL_BASES = {"ColumnValues"}
+"""Classes whose members are for the package itself."""
+
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-+$", flags=re.MULTILINE)
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr):`([^`]+)`")
 
@@ -89,6 +98,7 @@ def page() -> str:
     parts = [HEAD, *_contents(groups)]
     for title, names in groups.items():
         parts.append(f"## {title}\n")
+        parts += [NOTES[title]] if title in NOTES else []
         for name, value in names:
             parts += _class(name, value) if inspect.isclass(value) else _function(name, value)
     return "\n".join(parts)
@@ -110,7 +120,8 @@ def _function(name: str, function: Any, level: str = "###") -> Iterator[str]:
 def _class(name: str, cls: Any) -> Iterator[str]:
     yield f"### `{name}`\n"
     arguments = _constructor(cls)
-    if arguments is not None:
+    is_made_by_users = arguments == [] or "Parameters" in _SECTION.findall(inspect.cleandoc(cls.__doc__ or ""))
+    if arguments is not None and is_made_by_users:
         yield _code(_signature(name, arguments))
     elif issubclass(cls, (Exception, Warning)):
         yield f"Derives from {', '.join(_link(base.__name__) for base in cls.__bases__)}.\n"
@@ -151,7 +162,7 @@ def _parts(cls: Any) -> list[Any]:
 def _members(cls: Any) -> dict[str, Any]:
     """What stands in the class and in these bases, the class's own first."""
     found: dict[str, Any] = {}
-    for part in _parts(cls):
+    for part in (base for base in _parts(cls) if base.__name__ not in INTERNAL_BASES):
         found.update({name: value for name, value in vars(part).items() if name not in found})
     return found
 

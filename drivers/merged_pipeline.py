@@ -26,8 +26,8 @@ class MergedPipeline:
 
     Parameters
     ----------
-    chain : Chain
-        The links.
+    chain : object
+        The links, as the pipeline holds them.
     asked : sequence of (int, str)
         Outputs, each with the place of its link.
     demand : callable

@@ -93,7 +93,7 @@ def run(
         frame, names = read_frame(file), _written(driver, split(outputs), paths)
         with _feature_named(driver):
             result = driver.execute(frame, names)
-        rows = None if rows_out is None else pd.concat([frame[list(driver.by)], result["rows"]], axis=1)
+        rows: Any = None if rows_out is None else pd.concat([frame[list(driver.by)], result["rows"]], axis=1)
         for path, table in ((out, result["groups"]), (rows_out, rows)):
             if path is not None:
                 write_frame(table, path)

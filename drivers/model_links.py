@@ -103,7 +103,7 @@ class ModelLink:
         if not outputs:
             return {}
 
-        def found(**_: Any) -> Grouping:
+        def found() -> Grouping:
             """Find the groups of the rows."""
             grouping = grouping_of(frame, self.by)
             _ = grouping.groups

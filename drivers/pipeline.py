@@ -259,10 +259,12 @@ class ModelPipeline:
         ----------
         frame : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table (n_rows,)
             As for :meth:`execute`.
-        sample, seed, tolerance
-            As for :meth:`ModelDriver.verify`.
+        sample : int, default 50
+            As for :meth:`ModelDriver.verify`, of every model.
         outputs : sequence of str, optional
             As for :meth:`execute`.
+        seed, tolerance
+            As for :meth:`ModelDriver.verify`.
 
         Returns
         -------

@@ -85,13 +85,16 @@ print(f"noise of a bin's mean {1e4 * NOISE_CM * np.sqrt((1 / bins['n_kept']).mea
 radius = 82.0 + bins["xBin"] * 168.0 / 50
 cut = bins.assign(r=radius)[bins["z2xBin"] == SLICE].pivot(index="y2xBin", columns="r")
 figure = Figure(figsize=(12, 6), layout="constrained")
-title = f"Three passes; maps of bin {SLICE} of 10 in z over r. Dashed: borders of chambers"
+title = (
+    f"Three passes; maps of bin {SLICE} of 10 in z over r. Dashed: borders of chambers\n"
+    "Left over: measured minus correction. Error: correction minus truth, so what a pass lacks has the opposite sign"
+)
 figure.suptitle(title, x=0.01, ha="left")
 panels = figure.subplots(2, 3, sharex=True, sharey=True)
 for i, most, column in zip(PASSES, (2_000, 100, 100), panels.T):
     names = (
-        (f"residual_{i}", f"left over after pass {i} (µm)"),
-        (f"error_{i}", f"error of the correction, pass {i} (µm)"),
+        (f"residual_{i}", f"left over after pass {i} (µm, scale ±{most:,})"),
+        (f"error_{i}", f"error of the correction, pass {i} (µm, scale ±{most:,})"),
     )
     for axis, (name, text) in zip(column, names):
         values = 1e4 * cut[name]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gbr_dag.errors import InputError
 from gbr_dag.features.column_values import ColumnValues
@@ -26,6 +27,12 @@ _ARGUMENTS = {
 
 _OF_ARRAYS_ARGUMENTS = {"std": {"ddof"}, "var": {"ddof"}}
 _NO_SKIPNA = frozenset({"count", "first", "last", "nunique", "quantile", "size"})
+_OF_COMPLEX = frozenset({"all", "any", "count", "first", "last", "mean", "nunique", "size", "sum"})
+"""Reductions of complex numbers; the others would go by the real part alone, or by none."""
+
+_COMPUTED = frozenset({"mean", "median", "prod", "product", "quantile", "std", "sum", "var"})
+"""Reductions whose results are no values of the column."""
+
 _NEUTRAL = {"axis": (None, 0), "interpolation": ("linear",), "numeric_only": (False,)}
 """Values of arguments that ask for nothing else than their absence does."""
 
@@ -75,9 +82,26 @@ def reduced(column: ColumnValues, name: str, arguments: Mapping[str, Any]) -> An
         raise InputError(message)
     if column.kind == "array" and name in ("std", "var"):
         given.setdefault("ddof", 0)
+    values = _numbers(column, name)
     if name in _NO_SKIPNA or skips:
-        return column.made(REDUCTIONS[name](column.raw, column.rows, **given), "group")
-    return column.made(propagated(name, column.raw, column.rows, given), "group")
+        return column.made(REDUCTIONS[name](values, column.rows, **given), "group")
+    return column.made(propagated(name, values, column.rows, given), "group")
+
+
+def _numbers(column: ColumnValues, name: str) -> Any:
+    """The values as a reduction computes with them; refused where the type of one group's run has no such reduction."""
+    values = column.raw
+    if values.dtype.kind == "c" and name not in _OF_COMPLEX:
+        refuse(f".{name}() of complex numbers", "; .real, .imag and np.abs() of them have")
+    if name == "quantile":
+        if pd.api.types.is_bool_dtype(values.dtype):
+            message = "booleans have no quantiles, in pandas neither; write .astype(float) before .quantile()"
+            raise InputError(message)
+        if not (pd.api.types.is_numeric_dtype(values.dtype) or values.dtype.kind in "mM"):
+            refuse(f".quantile() of {values.dtype}", "; if they are numbers, .astype(float).quantile() has")
+    if values.dtype == np.float16 and name in _COMPUTED:
+        return values.astype(np.float64)  # neither compiled loops nor group-bys of pandas know half precision
+    return values
 
 
 def without_neutral(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional
@@ -16,7 +17,7 @@ from gbr_dag.features.elementwise import elementwise, refuse_collections, refuse
 from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.methods import Accessor, Method, accessor_of_values, allowed_method
 from gbr_dag.features.reductions import REDUCTIONS
-from gbr_dag.features.refusals import Refusals, refuse
+from gbr_dag.features.refusals import Refusals, RefusedAttributeError, RefusedMethod, refusal_text, refuse
 
 _OWNERS = {"series": "", "array": " of an array", "group": " of one value per group"}
 
@@ -33,17 +34,9 @@ class GroupedColumn(Refusals, ColumnValues):
     ``all``, ``prod``, ``size`` and NumPy's functions of these names give one value per group. A value of the group
     meets its rows as a scalar would. Anything else raises :class:`gbr_dag.InputError`, and tells the ways out.
 
-    Parameters
-    ----------
-    values : array (n_rows,) or (n_groups,)
-        NumPy's or an extension array of pandas.
-    kind : {"series", "array", "group"}
-        What it is in the run of one group: a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do
-        not skip NaN and whose ``ddof`` is 0), or one value.
-    rows : Rows
-        The rows that it has values for.
-    grouping : Grouping
-        The groups of these.
+    In the run of one group it stands for a Series, an array of NumPy's (as ``np.where`` gives, whose reductions do not
+    skip NaN and whose ``ddof`` is 0), or one value. ``repr`` tells which, ``as_series()`` gives the values of all
+    groups.
 
     Notes
     -----
@@ -59,9 +52,9 @@ class GroupedColumn(Refusals, ColumnValues):
     missing in what leaves the model, where integers are floats then and booleans nullable, and changes nothing before.
 
     In a group without values a Series gives Python's own NaN, of which ``~(x.mean() > 2)`` is -1 and ``round`` raises;
-    here it is NumPy's. Beside one number of the group an operator keeps the narrow type of the rows, as ``int8`` or
-    ``float32``, even if that overflows; here the result has the wider type of the two. Dates with a time zone have no
-    form as an array.
+    here it is NumPy's. In one group's run an operator keeps the narrow type of the rows, as ``int8`` or ``float32``,
+    beside one number of the group, even if that overflows; here the result has the wider type of the two. Dates with a
+    time zone have no form as an array.
 
     Examples
     --------
@@ -78,7 +71,6 @@ class GroupedColumn(Refusals, ColumnValues):
     """
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def size(self) -> GroupedColumn:
@@ -90,8 +82,8 @@ class GroupedColumn(Refusals, ColumnValues):
     @property
     def values(self) -> GroupedColumn:
         """The column as an array of NumPy's, whose reductions do not skip NaN; of pandas' own types as it is."""
-        if self.is_group_level:
-            refuse(".values of one value per group")
+        if self.kind != "series":  # Python goes on to __getattr__
+            raise AttributeError
         is_numpy = isinstance(self.as_series().dtype, np.dtype)
         return self.to_numpy() if is_numpy or isinstance(self.dtype, pd.DatetimeTZDtype) else self
 
@@ -196,10 +188,7 @@ class GroupedColumn(Refusals, ColumnValues):
             accessor = accessor_of_values(self, name)
             if accessor:
                 return getattr(Accessor(self.plain(), accessor), name)
-        if not hasattr(pd.Series, name) and not hasattr(np.ndarray, name):
-            message = f"neither a Series nor a column of all groups has {name!r}"
-            raise AttributeError(message)
-        return refuse(f".{name}{_OWNERS[self.kind]}", _hint(self.kind, name))
+        return _without_form(self, name)
 
     def __neg__(self) -> Any:
         """The negative."""
@@ -279,6 +268,30 @@ def of_groups(values: Any, grouping: Grouping) -> GroupedColumn:
 def of_rows(values: Any, grouping: Grouping, *, needs_group: bool = False) -> GroupedColumn:
     """A column of one value per row of the frame, which rows without a group have none of if it needs one."""
     return GroupedColumn(values, "series", grouping.every_row, grouping, needs_group=needs_group)
+
+
+def _without_form(column: GroupedColumn, name: str) -> RefusedMethod:
+    """Refuse an attribute; a method of what one group's run has there once it is called."""
+    label, hint = f".{name}{_OWNERS[column.kind]}", _hint(column.kind, name)
+    found = getattr(_type_of_one_group(column), name, None)
+    if inspect.isroutine(found):
+        return RefusedMethod(label, hint)
+    if found is not None:
+        refuse(label, hint)
+    if not hasattr(pd.Series, name) and not hasattr(np.ndarray, name):
+        message = f"neither a Series nor a column of all groups has {name!r}"
+        raise AttributeError(message)
+    raise RefusedAttributeError(refusal_text(label, hint))
+
+
+def _type_of_one_group(column: GroupedColumn) -> type:
+    """Type of what one group's run has in the place of a column."""
+    if column.kind == "series":
+        return pd.Series  # type: ignore[no-any-return]
+    if column.kind == "array":
+        return np.ndarray
+    of_kind = {"M": pd.Timestamp, "m": pd.Timedelta, "O": str}
+    return of_kind.get(column.dtype.kind, np.float64)  # type: ignore[no-any-return]
 
 
 def _hint(kind: Kind, name: str) -> str:

@@ -15,6 +15,7 @@ from gbr_dag.features.feature import Argument, Feature
 from gbr_dag.features.frames import called_on_frame
 from gbr_dag.features.grouping import Grouping
 from gbr_dag.features.literal import called_per_group, called_per_row, parts
+from gbr_dag.features.refusals import recorded_refusals, refusal_text
 from gbr_dag.graph.structure import Graph, Need, Node, graph_of
 
 STAGES = ("row", "group", "grouping", "broadcast", "link", "fit")
@@ -198,11 +199,22 @@ class _Call:
         return tuple(one if isinstance(one, GroupedColumn) else made(one, grouping) for one in results)
 
     def _grouped(self, arguments: Mapping[str, Any]) -> Any:
-        try:
-            return self._feature.function(**arguments)
-        except InputError as error:
-            message = f"{self._feature.label}: {error}"
-            raise InputError(message) from error
+        feature = self._feature
+        with recorded_refusals() as refused:
+            try:
+                result = feature.function(**arguments)
+            except InputError as error:
+                message = f"{feature.label}: {error}"
+                raise InputError(message) from error
+            except TypeError as error:
+                if GroupedColumn.__name__ not in str(error):
+                    raise
+                what = f"{feature.label}: a function that takes no columns of all groups ({error})"
+                raise InputError(refusal_text(what, "; write the column's own method")) from error
+        if refused:  # and caught by the function, whose value rests on that
+            message = f"{feature.label}: {refused[0]}"
+            raise InputError(message) from refused[0]
+        return result
 
 
 def _grouping_of(values: Iterable[Any]) -> Grouping:
@@ -224,6 +236,8 @@ def _checked(feature: Feature, value: Any, grouping: Grouping) -> GroupedColumn:
             )
             raise InputError(message)
         return _as_feature(value)
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if value is None or not pd.api.types.is_scalar(value):
         raise InputError(_wrong_kind(feature, value))
     if feature.level == "group":

@@ -119,9 +119,10 @@ def _quantile(column: Any, q: float) -> Any:
 
 
 def _nan_where_missing(column: Any, result: Any) -> Any:
-    if np.issubdtype(result.dtype, np.datetime64) or np.issubdtype(result.dtype, np.timedelta64):
-        refuse(f"a quantile of NumPy's of {column.dtype}", "; .quantile() has")
-    return np.where(has_missing(column), np.nan, result)
+    missing = has_missing(column)
+    if not missing.raw.any():
+        return result
+    return column.made(missing_where(missing.raw, result.raw), "group")
 
 
 def _percentile(column: Any, q: float) -> Any:
@@ -139,21 +140,40 @@ def _median(column: Any) -> Any:
     return _nan_where_missing(column, _nan_median(column))
 
 
-def _skipping(column: Any) -> Any:
-    """The column with the Series' way of skipping NaN."""
-    return column if column.kind == "series" else column.made(column.raw, "series")
+def _skipping(column: Any, name: str) -> Any:
+    """The column with the Series' way of skipping NaN, which is all that NumPy's functions know as missing."""
+    values = column.raw
+    if values.dtype.kind == "M" or (values.dtype.kind == "m" and name != "median"):
+        refuse(f"NumPy's {name} of {values.dtype}", f"; .{name}() has, if anything")
+    if values.dtype.kind == "O":
+        missing = np.asarray(pd.isna(values), dtype=bool)
+        only_nan = all(isinstance(one, float) for one in np.asarray(values)[missing])
+        if missing.any() and (not only_nan or pd.api.types.infer_dtype(values, skipna=True) == "string"):
+            refuse(f"NumPy's {name} of {values.dtype} with missing values", f"; .{name}() has, if anything")
+    return column if column.kind == "series" else column.made(values, "series")
 
 
 def _nan_method(name: str) -> Callable[..., Any]:
-    return lambda column: getattr(_skipping(column), name)()
+    """What skips NaN but not NaT: NumPy takes the one for missing, and computes with the other."""
+
+    def function(column: Any) -> Any:
+        spans = column.dtype.kind == "m" and name in ("max", "mean", "min", "sum")
+        dates = column.dtype.kind == "M" and name in ("max", "min") and not isinstance(column.dtype, pd.DatetimeTZDtype)
+        if spans or dates:
+            return getattr(column.to_numpy(), name)()
+        return getattr(_skipping(column, name), name)()
+
+    return function
 
 
 def _nan_median(column: Any) -> Any:
-    return _skipping(column).median()
+    return _skipping(column, "median").median()
 
 
 def _nan_quantile(column: Any, q: float) -> Any:
-    return _skipping(column).quantile(q)
+    result = _skipping(column, "quantile").quantile(q)
+    precision = column.dtype if column.dtype in (np.float16, np.float32) else result.dtype
+    return column.made(result.raw.astype(precision, copy=False), "group")
 
 
 def _nan_percentile(column: Any, q: float) -> Any:
@@ -161,11 +181,11 @@ def _nan_percentile(column: Any, q: float) -> Any:
 
 
 def _nan_deviation(column: Any, *, ddof: int = 0) -> Any:
-    return _skipping(column).std(ddof=ddof)
+    return _skipping(column, "std").std(ddof=ddof)
 
 
 def _nan_variance(column: Any, *, ddof: int = 0) -> Any:
-    return _skipping(column).var(ddof=ddof)
+    return _skipping(column, "var").var(ddof=ddof)
 
 
 def _range(column: Any) -> Any:
@@ -184,7 +204,13 @@ def _average(column: Any, weights: Optional[Any] = None) -> Any:
     if not isinstance(weights, ColumnValues) or weights.is_group_level:
         refuse("np.average with weights that are no column")
     factors = weights.to_numpy()  # type: ignore[attr-defined]
-    return (array * factors).sum() / factors.sum()
+    plain = [one.dtype for one in (array, factors)]
+    if all(one.kind in "biuf" for one in plain):  # products of small integers would overflow
+        of_integers = [np.float64] if plain[0].kind in "biu" else []
+        precision = np.result_type(*plain, *of_integers)
+        array, factors = array.astype(precision), factors.astype(precision)
+    total = factors.sum()
+    return np.where(total == 0, np.nan, (array * factors).sum() / total)  # NumPy raises where weights sum to 0
 
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {

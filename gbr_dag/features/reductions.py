@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gbr_dag.errors import InputError
 from gbr_dag.features.gaps import missing_where, taken
 from gbr_dag.features.grouping import Rows
 from gbr_dag.kernels import grouped
@@ -139,11 +140,10 @@ def median(values: Any, rows: Rows) -> Any:
 
 
 def quantile(values: Any, rows: Rows, q: float = 0.5) -> Any:
-    """Quantile by linear interpolation between the order statistics."""
+    """Quantile by linear interpolation between the order statistics, doubles of single precision too."""
     if not is_plain(values):
         return _of_present(values, rows, "quantile", q=q)
-    quantiles = grouped.group_quantiles(read_only_doubles(values), rows.ids, rows.sizes, float(q))
-    return quantiles.astype(_float_type(values), copy=False)
+    return grouped.group_quantiles(read_only_doubles(values), rows.ids, rows.sizes, float(q))
 
 
 def distinct(values: Any, rows: Rows, *, dropna: bool = True) -> Any:
@@ -181,11 +181,22 @@ def propagated(name: str, values: Any, rows: Rows, arguments: Mapping[str, Any])
 
 def _plain_answer(name: str, values: Any, rows: Rows) -> Any:
     """``any`` or ``all`` where NaN of NumPy is true, and a missing value of pandas leaves the answer open."""
-    if isinstance(values, np.ndarray):
-        truth = values.astype(bool) if values.dtype.kind == "f" else values
-        return REDUCTIONS[name](truth, rows)
+    if isinstance(values, (np.ndarray, pd.arrays.TimedeltaArray)):
+        return REDUCTIONS[name](_truth_of_each(name, np.asarray(values), rows), rows)
     answer = REDUCTIONS[name](values, rows)
     return missing_where(any_missing(values, rows) & (answer == (name == "all")), answer)
+
+
+def _truth_of_each(name: str, values: npt.NDArray[Any], rows: Rows) -> BoolArray:
+    """What ``bool()`` of each value in a group is: of None false, of NaN and NaT true."""
+    truth = np.zeros(len(values), dtype=bool)
+    known = rows.ids >= 0
+    try:
+        truth[known] = values[known].astype(bool)
+    except TypeError:
+        message = f"{name} of values of which some are pd.NA, which is neither true nor false; write .fillna() before"
+        raise InputError(message) from None
+    return truth
 
 
 def _of_two_types(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -263,7 +274,13 @@ def _truth(values: Any, name: str, *, missing: bool) -> Any:
 def _by_pandas(values: Any, rows: Rows, method: str, **arguments: Any) -> Any:
     """What the group-by of pandas gives, (n_groups,), with groups that a mask has emptied."""
     series = pd.Series(values, copy=False)
-    result = getattr(series.groupby(rows.by_pandas, observed=False, sort=True), method)(**arguments)
+    try:
+        result = getattr(series.groupby(rows.by_pandas, observed=False, sort=True), method)(**arguments)
+    except TypeError as error:
+        if series.dtype != object or method not in ("max", "min"):
+            raise
+        message = f".{method}() of objects that do not compare ({error}); missing ones do not, .dropna() takes them out"
+        raise InputError(message) from error
     return result.array if not isinstance(result.dtype, np.dtype) else result.to_numpy()
 
 

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn, Optional
 
 from gbr_dag.errors import InputError
+
+_REFUSED: ContextVar[Optional[list[InputError]]] = ContextVar("refused", default=None)
+"""What the running feature was refused; of each thread, and of the innermost call where features run features."""
 
 WAYS_OUT = (
     "; @per_group (of gbr_dag.features) runs the whole function group by group, @per_row value by value, both slowly"
 )
+
+
+class RefusedAttributeError(InputError, AttributeError):
+    """An attribute that one group's run has not either, so that ``hasattr`` finds the same there and here."""
+
+
+class RefusedHashError(InputError, TypeError):
+    """A hash, which a Series has not either."""
+
+
+@contextmanager
+def recorded_refusals() -> Iterator[list[InputError]]:
+    """Refusals while a feature runs: one that its own ``except`` swallows would make a value of what is none."""
+    found: list[InputError] = []
+    token = _REFUSED.set(found)
+    try:
+        yield found
+    finally:
+        _REFUSED.reset(token)
+
+
+def refusal_text(what: str, hint: str = "") -> str:
+    """Say that something cannot be done for all groups at once, and the ways out."""
+    return f"{what} has no form for all groups at once{hint}{WAYS_OUT}"
 
 
 def refuse(what: str, hint: str = "") -> NoReturn:
@@ -19,8 +49,7 @@ def refuse(what: str, hint: str = "") -> NoReturn:
     InputError
         Always; the text tells the ways out.
     """
-    message = f"{what} has no form for all groups at once{hint}{WAYS_OUT}"
-    raise InputError(message)
+    _raise(refusal_text(what, hint))
 
 
 def refuse_rows() -> NoReturn:
@@ -30,14 +59,41 @@ def refuse_rows() -> NoReturn:
 
 def refuse_change() -> NoReturn:
     """Refuse a change of what a function was given."""
-    message = "a feature must not change its arguments; write .where(condition, other) or np.where"
-    raise InputError(message)
+    _raise("a feature must not change its arguments; write .where(condition, other) or np.where")
+
+
+def _raise(message: str) -> NoReturn:
+    error = InputError(message)
+    found = _REFUSED.get()
+    if found is not None:
+        found.append(error)
+    raise error
+
+
+class RefusedMethod:
+    """A method that is refused once it is called: who looks may only ask whether it is there."""
+
+    def __init__(self, label: str, hint: str) -> None:
+        self._label, self._hint = label, hint
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        return f"<{self._label}, which has no form for all groups at once>"
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse."""
+        refuse(self._label, self._hint)
 
 
 class Refusals:
     """What Python may ask of one value, and nobody can answer for all groups at once."""
 
     __slots__ = ()
+
+    def __hash__(self) -> int:
+        """Refuse: there is one value a row or group."""
+        what = "an unhashable column, as in {x}, dict.get(x) or a cached function,"
+        raise RefusedHashError(refusal_text(what, "; write .map(dict), .nunique()"))
 
     def __str__(self) -> str:
         """Refuse: the text would be one for all groups."""

@@ -134,7 +134,7 @@ def test_groups_values_for_rows_that_lack_a_key(table, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("key", ["day", "n", "flag", "colour", "late"])
+@pytest.mark.parametrize("key", ["day", "n", "long", "flag", "colour", "late"])
 def test_keys_keep_their_type(table, kind, key):
     groups = as_polars(
         driver_of(key).register_attribute("m", lambda x: x.size()).execute(given(table, kind))["groups"], kind

@@ -53,6 +53,17 @@ DATES = ("dates", "dates with zone")
 TEXTS = ("str", "object")
 ORDERED = (*NUMERIC, *DATES, *TEXTS, "spans", "ordered categories")
 EVERY = tuple(COLUMNS)
+OTHER = {
+    "float16": np.array(absent(NUMBERS, np.nan), dtype=np.float16) / np.float16(4),
+    "complex": np.array(absent([complex(value, 5 - value) for value in NUMBERS], np.nan)),
+    "huge": np.array([(value - 4) / 5 * 1e308 for value in NUMBERS]),
+    "large int8": np.array([100, -100, 100, 90] * 4, dtype=np.int8),
+    "int8 weights": np.array([1 + value for value in NUMBERS], dtype=np.int8),
+    "object numbers": np.array(absent(NUMBERS), dtype=object),
+    "object booleans": np.array(absent([value % 2 == 0 for value in NUMBERS]), dtype=object),
+}
+COLUMNS.update(OTHER)
+SMALL = ("large int8", "int8 weights", "int8", "uint8", "bool", "int64", "float32", "float64")
 
 REDUCTIONS = {
     EVERY: """x.count() ; x.size() ; x.size ; x.nunique() ; x.nunique(dropna=False) ; x.first() ; x.last() ; x.iloc[0]
@@ -94,6 +105,33 @@ REDUCTIONS = {
         ; x.map({"kiwi": 1, "Fig": 2}).sum() ; x.str.contains("i").sum() ; x.fillna("none").last()""",
     ("categories", "ordered categories"): """(x == "kiwi").sum() ; x.cat.codes.max() ; x.isin(["Fig"]).sum()
         ; x.astype(str).max() ; x.str.len().sum()""",
+}
+RARE_REDUCTIONS = {
+    SMALL: """np.average(x, weights=(w * 3).astype("int8")) ; np.average(x[m], weights=(w[m] * 3).astype("float32"))
+        ; np.average(w, weights=x.abs()) ; np.average(x, weights=w * none)""",
+    ("float16",): """x.sum() ; x.mean() ; x.std() ; x.var() ; x.median() ; x.quantile(0.3) ; x.prod() ; np.sum(x)
+        ; np.std(x) ; np.percentile(x, 30) ; x.min() ; x.max() ; x.count() ; x.any() ; x.first() ; x[none].mean()""",
+    (
+        "complex",
+    ): """abs(x.sum()) ; np.imag(x.mean()) ; x.count() ; abs(x.first()) ; abs(x.last()) ; x.size() ; x.nunique()
+        ; x.any() ; x.all() ; np.abs(x).std() ; np.imag(x).max()""",
+    (
+        "huge",
+    ): """x.std() ; x.var() ; np.std(x) ; np.var(x.to_numpy()) ; (x * 0 + 1e308).sum() ; (abs(x) + 1e308).var()""",
+    ("object numbers", "object booleans"): """np.all(x.to_numpy()) ; np.any(x.to_numpy()) ; x.all(skipna=False)
+        ; x.any(skipna=False) ; x.any() ; x.all() ; np.any(x[none].to_numpy()) ; x.to_numpy().all() ; x.median()""",
+    (
+        "spans",
+    ): """x.all(skipna=False) ; x.any(skipna=False) ; np.nansum(x) ; np.nanmean(x) ; np.nanmax(x) ; np.nanmin(x)
+        ; np.nanmedian(x) ; np.median(x) ; x[m].all() ; np.nanstd(x) ; np.nanprod(x)""",
+    ("dates",): "np.nanmax(x) ; np.nanmin(x) ; np.nansum(x) ; np.nanvar(x)",
+    (
+        "Int64",
+        "Float64",
+    ): """np.median(x) ; np.percentile(x, 30) ; np.quantile(x, 0.3) ; np.nanmedian(x) ; np.nanmax(x)
+        ; np.nanpercentile(x, 30) ; np.median(x.dropna()) ; np.nansum(x) ; np.nanstd(x)""",
+    ("bool",): "x.quantile() ; np.quantile(x, 0.3) ; np.nanpercentile(x, 30) ; np.median(x) ; x.median()",
+    ("float32",): "x.quantile(0.3) ; np.quantile(x, 0.3) ; np.nanquantile(x, 0.3)",
 }
 ROWS = {
     EVERY: """x.isna() ; x.notnull() ; x == x ; x != x ; x.copy() ; x.where(m) ; x.mask(m) ; x.isin([1, "kiwi"])
@@ -206,6 +244,8 @@ def same(value, expected, rtol):
         return not is_missing(value) and value == expected
     if isinstance(expected, (np.datetime64, np.timedelta64)):
         return value == expected
+    if np.isinf(expected):
+        return value == expected
     return value == expected or abs(float(value) - float(expected)) <= rtol * max(abs(float(expected)), 1e-3)
 
 
@@ -223,7 +263,7 @@ def differences(text, kind):
         if raised:
             return []
         raise
-    rtol = 1e-5 if kind == "float32" else 1e-12
+    rtol = {"float16": 2e-3, "float32": 1e-5}.get(kind, 1e-12)
     found = []
     for group, (positions, values) in enumerate(expected):
         if column.is_group_level:
@@ -237,7 +277,7 @@ def differences(text, kind):
     return found
 
 
-@pytest.mark.parametrize(("text", "kind"), cases(REDUCTIONS))
+@pytest.mark.parametrize(("text", "kind"), cases(REDUCTIONS) + cases(RARE_REDUCTIONS))
 def test_reductions(text, kind):
     assert differences(text, kind) == []
 

@@ -194,6 +194,23 @@ REFUSED = {
     "np.isin(x, n)": "np.isin with a table from a column",
     "np.interp(2, x, n)": "np.interp",
     "np.average(x, weights=[1, 2, 3, 4, 5])": "np.average with weights that are no column",
+    "np.average(x, weights=2)": "np.average with weights that are no column",
+    "(x * 1j).std()": ".std() of complex numbers has no form for all groups at once; .real",
+    "np.median(x * 1j)": ".median() of complex numbers",
+    "(x * 1j).max()": ".max() of complex numbers",
+    "np.prod(x * 1j)": ".prod() of complex numbers",
+    "x.astype(object).quantile()": ".quantile() of object has no form for all groups at once; if they are numbers",
+    "np.percentile(x.astype(object), 30)": ".quantile() of object",
+    "c.quantile()": ".quantile() of category",
+    "np.nanstd(d)": "NumPy's std of datetime64",
+    "np.nanmean(d)": "NumPy's mean of datetime64",
+    "np.median(d)": "NumPy's median of datetime64",
+    "np.percentile(d, 30)": "NumPy's quantile of datetime64",
+    "np.nanmax(s)": "NumPy's max of str",
+    "np.nanmin(d.dt.tz_localize('UTC'))": "NumPy's min of datetime64",
+    "{x}": "an unhashable column, as in {x}, dict.get(x)",
+    "d.max().timestamp()": ".timestamp of one value per group",
+    "s.first().split('a')": ".split of one value per group",
     "np.where(m.astype('boolean').where(x > 1), 1, 0)": "a condition of np.where or np.select is missing",
 }
 
@@ -265,6 +282,15 @@ def test_a_mask_is_evaluated_once(columns):
     x, n, mask = columns["x"], columns["n"], columns["m"]
     assert x[mask].rows is n[mask].rows
     assert (x[mask] * n[mask]).sum().raw.tolist() == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(("statement", "words"), [
+    ("m.quantile()", "booleans have no quantiles"), ("np.percentile(m, 30)", "booleans have no quantiles"),
+    ("np.all(m.astype('boolean').where(x > 1).to_numpy())", "pd.NA, which is neither true nor false"),
+])  # fmt: skip
+def test_what_one_group_refuses_too(statement, words, columns):
+    with pytest.raises(InputError, match=words):
+        run(statement, columns)
 
 
 @pytest.mark.parametrize("operation", [
