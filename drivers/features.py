@@ -371,6 +371,10 @@ class ModelDriver(FeatureFiles):
         """
         return self._built().draw(None if outputs is None else self._names(outputs), path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is built anew when it is needed, so that a driver is pickled after a run as before."""
+        return {**self.__dict__, "_driver": None}
+
     def __repr__(self) -> str:
         """Give the name, the keys and the number of features."""
         return f"<ModelDriver {self.name!r} by {', '.join(self._by)}: {len(self._features)} features>"
