@@ -48,6 +48,8 @@ class GroupedColumn(Refusals, ColumnValues):
     group's run would raise, as ``.iloc[0]`` of no rows does, the value is missing. What raises for the whole column, as
     ``.fillna`` of nullable integers with a fraction, raises even if only some group has such a value.
 
+    What is computed from half precision, and quantiles of single precision, are doubles.
+
     In a group without values a Series gives Python's own NaN, of which ``~(x.mean() > 2)`` is -1 and ``round`` raises;
     here it is NumPy's. Unsigned integers less a value of the group are true negative numbers where rows without a group
     made that value a float. Dates with a time zone have no form as an array.
