@@ -45,7 +45,8 @@ class FeatureFiles(ABC):
         target : str or Path
             A path that ends in ``.py``, or a dotted name: ``"my_package.features"`` is the file ``features.py`` of
             ``my_package``, which can be imported (its ``__init__`` is run to find it, if it is in another package) or
-            is a folder here. The file is new; the package must be there.
+            is a folder here. The file is new; the package must be there. A name without a package is a file here, and
+            must not be that of another module, as ``"json"`` is.
         overwrite : bool, default False
             Replace a file that is there.
 
@@ -57,7 +58,7 @@ class FeatureFiles(ABC):
         Raises
         ------
         InputError
-            As :meth:`save_to_python_file`, or if the package is not found.
+            As :meth:`save_to_python_file`, or if the package is not found, or the name is that of another module.
         """
         return written_module(file_of_target(target), self._module_text(), overwrite=overwrite)
 
@@ -103,8 +104,10 @@ class FeatureFiles(ABC):
         Parameters
         ----------
         module : module, str or Path
-            A module, a dotted name that can be imported, or a path as of :meth:`load_from_python_file`. A module that
-            is imported already is taken as it is.
+            A module, which is taken as it is; a dotted name that can be imported; or a path as of
+            :meth:`load_from_python_file`. A name whose file was edited or overwritten since it was imported is imported
+            anew; functions registered before stay what they were. Told by the text of its functions, numbers and
+            texts: an edit of anything else at the top level alone, say of a list, is not seen.
         replace : bool, default False
             Its features take the places of those that have their names.
 
@@ -116,7 +119,8 @@ class FeatureFiles(ABC):
         Raises
         ------
         InputError
-            If there is no such module, it defines no function, or one of them cannot be a feature.
+            If there is no such module, it defines no function, one of them cannot be a feature, or its code ends the
+            program (``sys.exit``). Other errors of its code come through as they are.
         DuplicateNameError
             If a feature of that name is there already, unless it is to be replaced, or one that yields the same.
         """

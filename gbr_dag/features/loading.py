@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import linecache
 import pkgutil
 import sys
 import zlib
-from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Any, Union
+from types import CodeType, ModuleType
+from typing import Union
 
 from gbr_dag.errors import InputError
+from gbr_dag.features.edits import own_functions, was_edited
 from gbr_dag.features.feature import Feature, made_feature
 from gbr_dag.features.levels import mark_of
 from gbr_dag.graph.checks import suggestion
@@ -27,7 +26,12 @@ def loaded_module(source: Union[ModuleType, str, Path]) -> ModuleType:
     Raises
     ------
     InputError
-        If there is no such module or file. Errors of its own code come through as they are.
+        If there is no such module or file, or it ends the program. Errors of its own code come through as they are.
+
+    Notes
+    -----
+    A name whose module was imported from another text than its file has now is imported anew, as a module of its own:
+    functions of the old one go on with what they were written for.
     """
     if isinstance(source, ModuleType):
         return source
@@ -36,8 +40,27 @@ def loaded_module(source: Union[ModuleType, str, Path]) -> ModuleType:
     if not isinstance(source, str) or not source:
         message = f"module must be a module, a dotted name or a path ending in .py, got {source!r}"
         raise InputError(message)
+    before = sys.modules.get(source)
+    if before is not None and source != "__main__" and was_edited(before):
+        if hasattr(before, "__path__"):
+            message = (
+                f"module {source!r} is a package whose file was edited since it was imported: import it anew first"
+            )
+            raise InputError(message)
+        del sys.modules[source]
+    try:
+        return _imported(source)
+    except BaseException:
+        if before is not None:
+            sys.modules[source] = before
+        raise
+
+
+def _imported(source: str) -> ModuleType:
     try:
         return importlib.import_module(source)
+    except SystemExit as error:
+        raise _ending(source, error) from error
     except ModuleNotFoundError as error:
         if error.name is None or not f"{source}.".startswith(f"{error.name}."):
             raise  # something that the module itself imports
@@ -46,13 +69,20 @@ def loaded_module(source: Union[ModuleType, str, Path]) -> ModuleType:
         raise InputError(message) from error
 
 
+def _ending(source: str, error: SystemExit) -> InputError:
+    return InputError(
+        f"{source} ends the program when it is loaded (SystemExit: {error.code}); put that under"
+        ' if __name__ == "__main__":'
+    )
+
+
 def module_of_file(path: Union[str, Path]) -> ModuleType:
     """Run a file as a module of its own.
 
     Raises
     ------
     InputError
-        If the file is missing or does not end in ``.py``.
+        If the file is missing, does not end in ``.py``, or ends the program.
     """
     if not isinstance(path, (str, Path)) or Path(path).suffix != ".py":
         message = f"path must be the path of a file that ends in .py, got {path!r}"
@@ -76,11 +106,13 @@ def module_of_file(path: Union[str, Path]) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickles look it up there
     try:
         loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         if before is None:
             del sys.modules[name]
         else:
             sys.modules[name] = before
+        if isinstance(error, SystemExit):
+            raise _ending(str(path), error) from error
         raise
     return module
 
@@ -106,7 +138,7 @@ def features_of_module(module: ModuleType) -> list[Feature]:
     wanted = {name for name in names if not name.startswith("_")} if listed is None else set(listed)
     features = [
         made_feature(mark_of(function).name or name, function)
-        for name, function in _own_functions(module)
+        for name, function in own_functions(module)
         if name in wanted
     ]
     if not features:
@@ -121,24 +153,6 @@ class _UncachedLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.get_filename(fullname)), self.path)
-
-
-def _own_functions(module: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
-    """Functions that a module defines by the names that it gives them, each once, in the order of its lines."""
-    names = vars(module)
-    by_line, by_call = [], []
-    for name, value in names.items():
-        if not callable(value) or inspect.isclass(value):
-            continue
-        written = inspect.unwrap(value)
-        if not isinstance(written, FunctionType) or written.__globals__ is not names:
-            continue
-        if written.__name__ == name:
-            by_line.append((written.__code__.co_firstlineno, name, value))
-        elif names.get(written.__name__) is not value:  # else a second name
-            by_call.append((name, value))
-    # a def that is repeated keeps its first position among the names, and has the line of the last
-    return [*((name, value) for _, name, value in sorted(by_line, key=lambda each: each[0])), *by_call]
 
 
 def _modules_near(dotted: str) -> list[str]:

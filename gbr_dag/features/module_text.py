@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from gbr_dag.errors import InputError
 from gbr_dag.features.collecting import Collection, Item, collected
@@ -66,6 +66,8 @@ def written_module(target: Path, text: str, *, overwrite: bool) -> Path:
         message = f"path: {str(target)!r} is there already; give another one, or overwrite=True"
         raise InputError(message)
     write_whole(target, text.encode())
+    # bytecode of the old text is told apart by whole seconds and bytes only
+    Path(importlib.util.cache_from_source(str(target))).unlink(missing_ok=True)
     importlib.invalidate_caches()
     return target
 
@@ -92,7 +94,7 @@ def file_of_target(target: Union[str, Path]) -> Path:
     Raises
     ------
     InputError
-        If it is neither, or the package is not found.
+        If it is neither, the package is not found, or a name without one is that of another module.
     """
     if isinstance(target, Path):
         return target
@@ -106,7 +108,26 @@ def file_of_target(target: Union[str, Path]) -> Path:
         message = f"target must be a path ending in .py or a dotted name like 'my_package.features', got {target!r}"
         raise InputError(message)
     package = ".".join(parts[:-1])
-    return _folder(package, target) / f"{parts[-1]}.py"
+    file = _folder(package, target) / f"{parts[-1]}.py"
+    if not package:
+        _check_hides_nothing(target, file)
+    return file
+
+
+def _check_hides_nothing(target: str, file: Path) -> None:
+    """Refuse a name that imports another module, as ``json`` does: the file would be imported in its place."""
+    try:
+        spec = importlib.util.find_spec(target)
+    except ValueError:  # of modules that were not imported from anywhere, as __main__
+        origin: Optional[str] = target
+    else:
+        origin = None if spec is None else spec.origin  # None of mere folders, too
+    if origin is not None and Path(origin).resolve() != file.resolve():
+        message = (
+            f"target {target!r} is the name of another module ({origin}), which the file {str(file)!r} would hide; give"
+            f" another name, or the path {str(file)!r}"
+        )
+        raise InputError(message)
 
 
 def _folder(package: str, target: str) -> Path:

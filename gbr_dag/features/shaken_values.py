@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gbr_dag.features.feature import Feature
+from gbr_dag.features.feature import Argument, Feature
 from gbr_dag.features.literal import Attempts, GroupSeries
 from gbr_dag.features.literal_run import LiteralRun
 from gbr_dag.features.value_differences import as_floats
@@ -40,7 +40,7 @@ class Shaken(GroupSeries):
 
 def _compared(name: str) -> Any:
     def compare(self: Any, other: Any) -> Any:
-        return getattr(self._exact, name)(other)
+        return getattr(self._exact, name)(other._exact if isinstance(other, Shaken) else other)
 
     return compare
 
@@ -53,8 +53,8 @@ class Roundings:
     """What rounding may leave of the values of a literal run, from the columns on.
 
     One argument of a function after the other is shaken by some roundings, or by what rounding does to it, and the
-    function called again. What enters arithmetic moves the result; what is only compared, as in a mask, does not, however
-    large it is.
+    function called again. What enters arithmetic moves the result; what is only compared, as in a mask, does not,
+    however large it is.
 
     Parameters
     ----------
@@ -86,29 +86,51 @@ class Roundings:
         total = [np.zeros(len(values)) for values in literal]
         if feature.way == "frame":  # taken from the other run
             return total
-        precision = self._precision[feature.outputs[0]]
         for argument in feature.arguments:
-            if argument.name not in run.given(feature, group):
-                continue
-            most = [np.zeros(len(values)) for values in literal]
-            rng = np.random.default_rng(group)
-            for _ in range(_CALLS):
-                given = run.given(feature, group)
-                steps = self._steps(argument.source, given[argument.name], group, precision, rng)
-                shaken = None if steps is None else _shaken(given[argument.name], steps)
-                if shaken is None:
-                    break
-                results = self._called(feature, group, {**given, argument.name: shaken})
-                sizes = _largest(given[argument.name]), _largest(steps)
-                for place, values in enumerate(results):
-                    most[place] = np.fmax(most[place], _distance(values, literal[place], *sizes, len(steps)))
-            total = [one + other for one, other in zip(total, most)]
+            if argument.name in run.given(feature, group):
+                moved = self._moved_by(feature, group, argument, literal)
+                total = [one + other for one, other in zip(total, moved)]
         return total
 
-    def _steps(
-        self, source: str, value: Any, group: int, precision: float, rng: np.random.Generator
-    ) -> Optional[FloatArray]:
-        """What is added to an argument; None for what is no number, and for integers that it would change."""
+    def _moved_by(
+        self, feature: Feature, group: int, argument: Argument, literal: list[FloatArray]
+    ) -> list[FloatArray]:
+        """By how much the outputs move when one argument is shaken."""
+        precision, name = self._precision[feature.outputs[0]], argument.name
+        value = self._run.given(feature, group)[name]
+        most = self._steps(argument.source, value, group, precision)
+        if most is None:
+            return [np.zeros(len(values)) for values in literal]
+        rng = np.random.default_rng(group)
+        least = precision * _largest(value) if self._enters(feature, group, name, literal, rng) else 0.0
+        found = [np.full(len(values), least) for values in literal]
+        for call in range(_CALLS):
+            n = len(most) if call % 2 else 1  # each row on its own, or all together, as sums move most
+            steps = most * rng.uniform(0.5, 1.0, n) * rng.choice([-1.0, 1.0], n)
+            for place, values in enumerate(self._called(feature, group, {name: _shaken(value, steps)})):
+                distance = _distance(values, literal[place], _largest(value), _largest(steps), len(steps))
+                found[place] = np.fmax(found[place], distance)
+        return found
+
+    def _enters(
+        self, feature: Feature, group: int, name: str, literal: list[FloatArray], rng: np.random.Generator
+    ) -> bool:
+        """Whether floats do more in a function than to be compared: results then change with their values.
+
+        All that is shaken may by chance, or where all rows are the same, come out as without.
+        """
+        value = self._run.given(feature, group)[name]
+        if getattr(getattr(value, "dtype", None), "kind", "") != "f" or not isinstance(value, pd.Series):
+            return False
+        numbers = _numbers(value)
+        for steps in (np.full(len(numbers), np.nan), np.nan_to_num(numbers) * rng.uniform(0.1, 0.5, len(numbers))):
+            results = self._called(feature, group, {name: _shaken(value, steps)})
+            if not results or not all(np.array_equal(*both, equal_nan=True) for both in zip(results, literal)):
+                return True
+        return False
+
+    def _steps(self, source: str, value: Any, group: int, precision: float) -> Optional[FloatArray]:
+        """The most that is added to an argument; None for what is no number, and for integers that it would change."""
         if getattr(getattr(value, "dtype", None), "kind", "") not in "iuf" and not isinstance(value, float):
             return None
         numbers = _numbers(value)
@@ -119,14 +141,15 @@ class Roundings:
         is_integer = getattr(getattr(value, "dtype", None), "kind", "f") in "iu"
         if is_integer and (np.ndim(value) == 0 or (amplitude >= 0.5).any()):
             return None
-        n = len(numbers) if before is None or before.level == "row" else 1  # a value of the group moves as one
-        return amplitude * rng.uniform(0.5, 1.0, n) * rng.choice([-1.0, 1.0], n)
+        if before is not None and before.level == "group":
+            return amplitude[:1]  # for all rows the same
+        return amplitude
 
-    def _called(self, feature: Feature, group: int, given: dict[str, Any]) -> list[FloatArray]:
-        """Outputs of a call, none if it raises."""
+    def _called(self, feature: Feature, group: int, changed: dict[str, Any]) -> list[FloatArray]:
+        """Outputs of a call with changed arguments, none if it raises."""
         results: list[Any] = []
         with Attempts(through=()):
-            results = list(self._run.results(feature, group, given))
+            results = list(self._run.results(feature, group, {**self._run.given(feature, group), **changed}))
         return [_numbers(one) for one in results]
 
 

@@ -257,8 +257,8 @@ def _hint(feature: Feature, group: int, run: LiteralRun, grouped: _GroupedValues
         column, value = grouped.column("group", source), run.values[source][group]
         if getattr(column.dtype, "kind", "") == "f" and isinstance(value, (int, np.integer, np.bool_)):
             return (
-                f"{source!r} is an integer in this group, but missing in some group, so a float for all: the type is the"
-                " column's, and text or containers made of it show it"
+                f"{source!r} is an integer in this group, but missing in some group, so a float for all: the type is"
+                " the column's, and text or containers made of it show it"
             )
     return None
 

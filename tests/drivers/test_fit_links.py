@@ -79,7 +79,9 @@ def test_fit_residual_mask_window_fit_and_model(merged):
     step = rows.assign(y_residual=residual).reset_index(drop=True)
     scale = step["y_residual"].abs().groupby(step["sector"]).transform("median")
     step["kept"] = step["y_residual"].abs() < 5 * scale
-    np.testing.assert_array_equal(results["mask"]["rows"]["kept"], step["kept"])
+    kept = results["mask"]["rows"]["kept"]
+    np.testing.assert_array_equal(kept.isna(), step["sector"].isna())
+    np.testing.assert_array_equal(kept.to_numpy(dtype=bool, na_value=False), step["kept"])
     smooth = gbr_dag.fit_windows(step, **SMOOTH)
     pd.testing.assert_frame_equal(results["smooth"]["groups"], smooth, check_exact=True)
     fitted = step["bin"].map(smooth.set_index("bin")["y_residual_intercept"])

@@ -413,30 +413,23 @@ def times(n: int = 40) -> pd.DataFrame:
         lambda value, float_id: value[float_id.isin([10**15])].mean(),
         lambda value, ns: value[ns > ns.min()].mean(),
         lambda value, when: value[when > when.min()].mean(),
-        lambda value, when: (
-            value.mean() + 0.0 * (when.max() - when.min()).total_seconds()
-            if isinstance(value, pd.Series)
-            else value.mean()
-        ),
         lambda value, when: value[when.dt.year > 2000].mean(),
     ],
 )
-@pytest.mark.parametrize("fault", [0.2, 1e-7])
 def test_large_numbers_that_are_only_compared_hide_no_fault(
-    function: Callable[..., Any], fault: float, monkeypatch: pytest.MonkeyPatch
+    function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = driver_of(by="zone").register_attribute("chosen", function)
     driver.register_filter("left", lambda value, chosen: value - chosen)
     driver.register_attribute("rest", lambda left: left.sum())
     assert driver.verify(times()).equal
-    wrong = reductions.REDUCTIONS["mean"]
-    monkeypatch.setitem(reductions.REDUCTIONS, "mean", lambda values, rows: wrong(values, rows) + fault)
-    monkeypatch.setattr(GroupedColumn, "__array_function__", GroupedColumn.__array_function__)
+    right = REDUCTIONS["mean"]
+    monkeypatch.setitem(reductions.REDUCTIONS, "mean", lambda values, rows: right(values, rows) + 1e-6)
     verification = driver.verify(times())
     assert set(verification.differences["feature"]) == {"chosen", "left", "rest"}
 
 
-@pytest.mark.parametrize("size", [0.1, 1e-3, 1e9])
+@pytest.mark.parametrize("size", [0.1, 1e9])
 @pytest.mark.parametrize(
     "function",
     [
@@ -452,11 +445,11 @@ def test_large_numbers_that_are_only_compared_hide_no_fault(
 @pytest.mark.parametrize("constant", [True, False])
 def test_what_cancels_may_differ_by_rounding(function: Callable[..., Any], size: float, constant: bool) -> None:
     rng = np.random.default_rng(5)
-    n = 3000
+    n = 600
     value = np.full(n, size) if constant else rng.normal(size, 0.1 * size, n)
-    frame = pd.DataFrame(
-        {"zone": rng.integers(0, 40, n), "value": value, "rooms": 3 if constant else rng.integers(3, 9)}
-    )
+    frame = pd.DataFrame({"zone": rng.integers(0, 8, n), "value": value, "rooms": 3})
+    if not constant:
+        frame["rooms"] = rng.integers(3, 9, n)
     driver = driver_of(by="zone").register_attribute("cancelled", function)
     driver.register_filter("shifted", lambda rooms, cancelled: rooms * 0.0 + cancelled)
     driver.register_attribute("mean_of_shifted", lambda shifted: shifted.mean())
@@ -478,7 +471,7 @@ def test_text_made_of_an_integer_that_other_groups_lack_differs_and_is_explained
 def test_a_chain_of_diamonds_that_differs_calls_each_function_some_times(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def diamond(name: str, one: str, other: str) -> Callable[..., Any]:
+    def diamond(name: str) -> Callable[..., Any]:
         def function(left, right):
             if not isinstance(left, GroupedColumn):
                 calls.append(name)
@@ -491,8 +484,8 @@ def test_a_chain_of_diamonds_that_differs_calls_each_function_some_times(monkeyp
     driver.register_attribute("f1", lambda value: value.mean() + 1.0)
     for i in range(2, 40):
         inputs = [f"f{i - 2}", f"f{i - 1}"]
-        driver.register_attribute(f"f{i}", diamond(f"f{i}", *inputs), inputs=inputs)
+        driver.register_attribute(f"f{i}", diamond(f"f{i}"), inputs=inputs)
     reduction("mean", lambda values, rows: REDUCTIONS["mean"](values, rows) + 1e-3)(monkeypatch)
     verification = driver.verify(houses(), sample=1)
     assert len(verification.differences) == 40
-    assert max(map(calls.count, calls)) <= 20
+    assert max(map(calls.count, calls)) <= 1 + 2 * 8
