@@ -44,13 +44,19 @@ class GroupedColumn(Refusals, ColumnValues):
     ``last`` skip missing values, as in the group-by of pandas; ``.iloc[0]`` and ``.iloc[-1]`` do not.
 
     One column has one type, where groups run one by one may each have their own: values agree, the type is one that
-    holds them all. Integers are floats, and booleans nullable, once a group has no value or a row no group. Where one
-    group's run would raise, as ``.iloc[0]`` of no rows does, the value is missing. What raises for the whole column, as
-    ``.fillna`` of nullable integers with a fraction, raises even if only some group has such a value.
+    holds them all. Integers are floats, and booleans nullable, once a group has no value. Where one group's run would
+    raise, as ``.iloc[0]`` of no rows does, the value is missing. What raises for the whole column, as ``.fillna`` of
+    nullable integers with a fraction, raises even if only some group has such a value.
+
+    Rows without a group take part in no group's run. What depends on a value of the group has none for them: it is
+    missing in what leaves the model, where integers are floats then and booleans nullable, and changes nothing before.
+
+    What is computed from half precision, and quantiles of single precision, are doubles.
 
     In a group without values a Series gives Python's own NaN, of which ``~(x.mean() > 2)`` is -1 and ``round`` raises;
-    here it is NumPy's. Unsigned integers less a value of the group are true negative numbers where rows without a group
-    made that value a float. Dates with a time zone have no form as an array.
+    here it is NumPy's. In one group's run an operator keeps the narrow type of the rows, as ``int8`` or ``float32``,
+    beside one number of the group, even if that overflows; here the result has the wider type of the two. Dates with a
+    time zone have no form as an array.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def _listed(part: Any) -> Sequence[Any]:
 
 
 def _chosen(function: Callable[..., Any], operands: Sequence[Any], arguments: Mapping[str, Any]) -> Any:
-    """``where`` or ``select``: missing where a group's condition is, or where a row is in no group."""
+    """``where`` or ``select``: missing where a group's condition is, or that of a row in no group."""
     columns = columns_among([*operands, *arguments.values()])
     like = next((one for one in columns if not one.is_group_level), columns[0])
     conditions, unknown = [], np.zeros(0, dtype=bool)
