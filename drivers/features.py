@@ -294,8 +294,7 @@ class ModelDriver(FeatureFiles):
         -------
         list of str
         """
-        plan = self._built().plan(self._names(outputs))
-        return list(dict.fromkeys((*self._by, *plan.missing)))
+        return list(dict.fromkeys((*self._by, *self._built().plan(self._names(outputs)).missing)))
 
     def plan(self, outputs: Optional[Iterable[str]] = None, frame: Any = None) -> Plan:
         """Say what :meth:`execute` would run: the nodes in order, and why.
@@ -371,14 +370,17 @@ class ModelDriver(FeatureFiles):
         """
         return self._built().draw(None if outputs is None else self._names(outputs), path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is built anew when it is needed, so that a driver is pickled after a run as before."""
+        return {**self.__dict__, "_driver": None}
+
     def __repr__(self) -> str:
         """Give the name, the keys and the number of features."""
         return f"<ModelDriver {self.name!r} by {', '.join(self._by)}: {len(self._features)} features>"
 
     def _built(self) -> Driver:
         if self._driver is None:
-            graph, callables = model_graph(list(self._features), self._by)
-            self._driver = Driver.of_graph(graph, callables, self._progress)
+            self._driver = Driver.of_graph(*model_graph(list(self._features), self._by), self._progress)
         return self._driver
 
     def _names(self, outputs: Optional[Iterable[str]]) -> tuple[str, ...]:

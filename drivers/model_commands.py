@@ -3,6 +3,7 @@
 Annotations are evaluated here, as in :mod:`gbr_dag.drivers.cli`.
 """
 
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -168,15 +169,20 @@ def _driver(features: Path, key: list[str], name: Optional[str]) -> "ModelDriver
     Raises
     ------
     InputError
-        If the file is no Python, or imports what is not there.
+        If the file is no Python, or its code raises.
     """
     from gbr_dag.drivers.features import ModelDriver
 
     driver = ModelDriver({"model_name": name or features.stem, "group_by": split(key)})
     try:
         driver.load_from_python_file(features)
-    except (SyntaxError, ImportError) as error:  # what else its code raises is shown with its lines
-        message = f"{features} cannot be loaded: {type(error).__name__}: {error}"
+    except BaseException as error:
+        if not isinstance(error, Exception) or isinstance(error, (GbrDagError, MemoryError)):
+            raise
+        file = features.resolve()
+        lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if Path(each.filename) == file]
+        place = f"{features}:{lines[-1]}" if lines else str(features)
+        message = f"{place} cannot be loaded: {type(error).__name__}: {error}"
         raise InputError(message) from error
     return driver
 

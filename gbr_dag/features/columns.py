@@ -51,6 +51,8 @@ class GroupedColumn(Refusals, ColumnValues):
     Rows without a group take part in no group's run. What depends on a value of the group has none for them: it is
     missing in what leaves the model, where integers are floats then and booleans nullable, and changes nothing before.
 
+    What is computed from half precision, and quantiles of single precision, are doubles.
+
     In a group without values a Series gives Python's own NaN, of which ``~(x.mean() > 2)`` is -1 and ``round`` raises;
     here it is NumPy's. In one group's run an operator keeps the narrow type of the rows, as ``int8`` or ``float32``,
     beside one number of the group, even if that overflows; here the result has the wider type of the two. Dates with a

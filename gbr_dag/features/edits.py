@@ -49,17 +49,16 @@ def own_functions(module: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
 
 def _stated(text: SourceText, names: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Names that a text binds once at its top level to a function, or to a number or a text, and how those print."""
-    deleted = {
-        target.id
-        for statement in text.tree.body
-        if isinstance(statement, ast.Delete)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
+    changing = {
+        name
+        for node in ast.walk(text.tree)
+        if isinstance(node, (ast.Delete, ast.Global))
+        for name in (node.names if isinstance(node, ast.Global) else [ast.unparse(target) for target in node.targets])
     }
     for statement in text.tree.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name not in deleted:
+        if isinstance(statement, ast.FunctionDef) and statement.name not in changing:
             yield statement.name, repr(names.get(statement.name))
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
             for target in statement.targets:
-                if isinstance(target, ast.Name) and len(text.bindings[target.id]) == 1 and target.id not in deleted:
+                if isinstance(target, ast.Name) and len(text.bindings[target.id]) == 1 and target.id not in changing:
                     yield target.id, repr(statement.value.value)

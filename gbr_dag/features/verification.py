@@ -199,16 +199,14 @@ def verified(
         # a mean of nothing, a division by zero: the values tell as much, and the grouped run does not warn either
         warnings.simplefilter("ignore", RuntimeWarning)
         for feature in features:
-            own = [precision_of(grouped.column(feature.level, name)) for name in feature.outputs]
-            columns = [source for source in feature.inputs if source in frame]
-            own += [precision_of(frame[source]) for source in columns]
-            own += [precision[source] for source in feature.inputs if source in precision]
-            precision.update(dict.fromkeys(feature.outputs, max(own)))
+            own = _precision(feature, frame, grouped, precision)
+            precision.update(dict.fromkeys(feature.outputs, own))
             for group in chosen:
                 run.call(feature, group)
-                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, max(own)))
+                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, own))
                 records += found
-                hints.update({record[0]: hint for record in found if (hint := _hint(feature, group, run, grouped))})
+                no_numbers = [record[0] for record in found if np.isnan(record[-1])]
+                hints.update({name: hint for name in no_numbers if (hint := _hint(feature, group, run, grouped))})
     keys = [f"{name} (key)" if name in _FACTS else name for name in by]
     order = {name: place for place, name in enumerate(precision)}
     records.sort(key=lambda record: order.get(record[0], -1))
@@ -223,6 +221,13 @@ def verified(
         places={name: feature.place for feature in features for name in feature.outputs},
         hints=hints,
     )
+
+
+def _precision(feature: Feature, frame: pd.DataFrame, grouped: _GroupedValues, precision: Mapping[str, float]) -> float:
+    """Spacing near 1 of the coarsest floats that a feature yields or is made of."""
+    own = [precision_of(grouped.column(feature.level, name)) for name in feature.outputs]
+    own += [precision_of(frame[source]) for source in feature.inputs if source in frame]
+    return max([*own, *(precision[source] for source in feature.inputs if source in precision)])
 
 
 def _records(

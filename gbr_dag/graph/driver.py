@@ -135,7 +135,7 @@ class Driver:
         Notes
         -----
         Everything wrong with the request is refused before anything runs. What a node raises comes through as it is,
-        from Python 3.11 on with a note that names the node.
+        with a note (``__notes__``, printed from Python 3.11 on) that names the node.
         """
         request = resolved_request(self._graph, outputs, inputs, overrides)
         check_complete(self._graph, request)

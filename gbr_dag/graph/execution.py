@@ -108,8 +108,9 @@ class Run:
             value = self._callables[name](**arguments)
         except BaseException as error:
             self.steps.append(Step(name, "failed", time.perf_counter() - start, None))
-            if isinstance(error, Exception) and hasattr(error, "add_note"):
-                error.add_note(f"in node {name!r} ({self._graph.nodes[name].place})")
+            if isinstance(error, Exception):
+                # as add_note does, which Python has from 3.11 on
+                error.__dict__.setdefault("__notes__", []).append(f"in node {name!r} ({self._graph.nodes[name].place})")
             raise
         seconds = time.perf_counter() - start
         self.steps.append(Step(name, "ran", seconds, self._bytes(value)))

@@ -257,7 +257,20 @@ def test_a_file_that_cannot_be_loaded_takes_one_line(call, features, file, text,
     code, _, err = call("run", features, file, "--key", "zone")
     assert code == 2
     assert err.count("\n") == 1
-    assert err.startswith(f"gbr-dag: {features} cannot be loaded: {error}: ")
+    assert re.match(rf"gbr-dag: {re.escape(str(features))}(:\d+)? cannot be loaded: {error}: ", err)
+
+
+def test_code_that_raises_when_it_is_loaded_takes_one_line(call, features, file):
+    features.write_text("def age(year_built):\n    return 1\n\n\nage(1 / 0)\n", encoding="utf-8")
+    code, _, err = call("run", features, file, "--key", "zone")
+    assert (code, err) == (2, f"gbr-dag: {features}:5 cannot be loaded: ZeroDivisionError: division by zero\n")
+    code, _, err = call("run", features, file, "--key", "zone", "--debug")
+    assert code == 2
+    assert "age(1 / 0)" in err
+    features.write_text("raise SystemExit(0)\n", encoding="utf-8")
+    code, _, err = call("run", features, file, "--key", "zone")
+    assert code == 2
+    assert "ends the program when it is loaded (SystemExit: 0)" in err
 
 
 def test_help_says_that_code_is_run(call):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import threading
 from datetime import date
@@ -409,3 +410,15 @@ def test_what_a_driver_says_of_itself():
     assert driver.list_outputs()["tags"].tolist() == ["toy"]
     assert "double" in driver.draw()
     assert driver.report().empty
+
+
+def largest(x: pd.Series) -> float:
+    return x.max()
+
+
+def test_a_driver_is_pickled_after_a_run_as_before(frame) -> None:
+    driver = gbr_dag.ModelDriver({"model_name": "sizes", "group_by": "zone"}).register_attribute("largest", largest)
+    before = pickle.dumps(driver)
+    expected = driver.execute(frame)["groups"]
+    assert pickle.dumps(driver) == before
+    pd.testing.assert_frame_equal(pickle.loads(before).execute(frame)["groups"], expected)

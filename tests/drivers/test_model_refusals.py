@@ -284,10 +284,9 @@ def test_what_functions_raise_comes_through(frame):
 
     with pytest.raises(OwnError, match="float64") as caught:
         driver_of().register_filter("f", fails).execute(frame)
-    notes = getattr(caught.value, "__notes__", ["in node 'f' (test_model_refusals.py)"])  # from Python 3.11 on
-    assert len(notes) == 1
-    assert "in node 'f'" in notes[0]
-    assert "test_model_refusals.py" in notes[0]
+    (note,) = caught.value.__notes__
+    assert "in node 'f'" in note
+    assert "test_model_refusals.py" in note
 
 
 def test_frames_that_are_none(frame):

@@ -49,6 +49,15 @@ def test_a_caught_refusal_of_an_inner_model_is_its_own():
     assert value_of(outer) == [11.0, 5.0]
 
 
+def test_a_refusal_after_an_inner_model_is_the_outer_ones():
+    def outer(x):
+        value_of(lambda x: x.sum())
+        return swallowed("x.apply(abs)")(x)
+
+    with pytest.raises(gbr_dag.InputError, match=r"\.apply has no form"):
+        value_of(outer)
+
+
 def test_refusals_of_other_threads_are_theirs():
     refused, met = {}, threading.Barrier(2)
 

@@ -160,10 +160,9 @@ def test_what_a_node_raises_comes_through_as_it_is(failing):
     assert isinstance(caught.value.__cause__, KeyError)
     functions = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
     assert functions[1:] == ["execute", "_run", "values", "_run_node", "second"]
-    if sys.version_info >= (3, 11):
-        (note,) = caught.value.__notes__
-        assert note.startswith("in node 'second' (")
-        assert note.endswith("failing.py:4)")
+    (note,) = caught.value.__notes__
+    assert note.startswith("in node 'second' (")
+    assert note.endswith("failing.py:4)")
 
 
 def test_an_exception_without_context_gets_none(failing):
