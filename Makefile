@@ -9,7 +9,7 @@ BIN := .venv/bin
 BIN39 := .venv39/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-oldest bench bench-windows bench-doors bench-quick clean
+.PHONY: help demo test lint types test-oldest bench bench-windows bench-features bench-doors bench-quick clean
 
 help:
 	@echo 'make demo         set up .venv, fit the flights, draw the pictures'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-oldest  every test on Python 3.9'
 	@echo 'make bench        speed against peers, full sizes: writes table and picture'
 	@echo 'make bench-windows  sliding windows against peers, full sizes: prints tables, draws docs/windows_cost.png'
+	@echo 'make bench-features  feature models against code by hand, full size: writes the table of docs/feature-models.md'
 	@echo 'make bench-doors  speed of the doors of existing scripts: writes benchmarks/out'
 	@echo 'make bench-quick  speed against peers and of the doors, small sizes'
 	@echo 'make clean        remove environments, builds and caches'
@@ -50,6 +51,9 @@ bench: .venv/.with-bench
 bench-windows: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_sliding_window.py --picture docs/windows_cost.png
 
+bench-features: .venv/.with-bench
+	$(BIN)/python benchmarks/bench_features.py --readme docs/feature-models.md
+
 bench-doors: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --full
 	$(BIN)/python benchmarks/bench_groupby_regression.py
@@ -58,6 +62,7 @@ bench-doors: .venv/.with-bench
 bench-quick: .venv/.with-bench
 	$(BIN)/python benchmarks/bench_peers.py --quick
 	$(BIN)/python benchmarks/bench_sliding_window.py --quick
+	$(BIN)/python benchmarks/bench_features.py --quick
 	$(BIN)/python benchmarks/bench_groupby_regression_optimized.py --quick
 	$(BIN)/python benchmarks/bench_groupby_regression.py --quick
 	$(BIN)/python benchmarks/bench_comparison.py --scenarios quick

@@ -96,7 +96,7 @@ def model() -> gbr_dag.ModelDriver:
 def by_hand(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One look-up of the groups, then bincount and take: each sum once, each mean from its sum.
 
-    The keys are integers of a small range: their look-up takes a fifth of the time of ``pandas.factorize``.
+    The keys are integers of a small range, whose look-up needs no hash table as ``pandas.factorize`` does.
     """
     year, value = frame["year_built"].to_numpy(), frame["value"].to_numpy()
     zone = frame["zone"].to_numpy()
