@@ -128,6 +128,8 @@ class Meeting:
         """Values of the rows' groups, of a type with which they act as one value of the group does."""
         if all(isinstance(one.dtype, np.dtype) for one in self._of_rows):
             values = column.plain().spread(self.like.rows)
+            if values.dtype.kind in "iu" and any(one.dtype.kind == "b" for one in self._of_rows):
+                values = values.astype(np.int64)  # as one number it is Python's, to which booleans are 0 and 1
             return np.asarray(values) if self.kind == "array" else pd.Series(values, copy=False)
         of_plain = column.plain() if isinstance(column.raw, pd.Categorical) else column
         values = of_plain.spread(self.like.rows)

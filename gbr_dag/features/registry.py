@@ -83,11 +83,15 @@ class FeatureRegistry:
         new = list(features)
         replaced = {feature.name for feature in new} if replace else set()
         trial = FeatureRegistry()
-        for feature in (*(own for own in self if own.name not in replaced), *new):
+        trial._features = {name: own for name, own in self._features.items() if name not in replaced}
+        trial._owners = {output: own for output, own in self._owners.items() if own.name not in replaced}
+        for feature in new:
             trial.add(feature)
-        in_order = [trial[name] for name in dict.fromkeys((*self._features, *trial._features))]
-        self._features = {feature.name: feature for feature in in_order}
-        self._owners = {output: feature for feature in in_order for output in feature.outputs}
+        if replaced:
+            in_order = [trial[name] for name in dict.fromkeys((*self._features, *trial._features))]
+            trial._features = {feature.name: feature for feature in in_order}
+            trial._owners = {output: feature for feature in in_order for output in feature.outputs}
+        self._features, self._owners = trial._features, trial._owners
 
     def find(self, *, tag: Optional[str] = None, level: Optional[Level] = None) -> list[Feature]:
         """Features that have a tag, are of a level, or both, in the order in which they were registered.

@@ -95,7 +95,8 @@ def _differences_of_objects(grouped: pd.Series, literal: pd.Series, relative: fl
 def _same(left: Any, right: Any, relative: float) -> bool:
     if _missing(left) or _missing(right):
         return _missing(left) and _missing(right)
-    if _inexact(left, right) and left != right:
+    spans = isinstance(left, pd.Timedelta) and isinstance(right, pd.Timedelta)  # which round to their own unit
+    if (spans or _inexact(left, right)) and left != right:
         return bool(abs(left - right) <= relative * max(abs(left), abs(right)))
     return bool(np.all(left == right))
 

@@ -174,6 +174,13 @@ def test_narrow_numbers(text, dtype):
     assert not differing(text, u=np.array([1, 200 % 120, 7, 3, 9, 90], dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32"])
+@pytest.mark.parametrize("text", ["b - u.max()", "b * u.max()", "u.max() - b", "b + u.iloc[0]"])
+def test_booleans_and_narrow_numbers(text, dtype):
+    b = np.array([True, False, True, True, False, True])
+    assert not differing(text, b=b, u=np.array([1, 80, 7, 3, 9, 90], dtype=dtype))
+
+
 # models, with rows without a group and without
 
 

@@ -489,3 +489,17 @@ def test_a_chain_of_diamonds_that_differs_calls_each_function_some_times(monkeyp
     verification = driver.verify(houses(), sample=1)
     assert len(verification.differences) == 40
     assert max(map(calls.count, calls)) <= 1 + 2 * 8
+
+
+def test_spans_of_time_round_to_their_unit() -> None:
+    rng = np.random.default_rng(1)
+    seconds = pd.to_timedelta(rng.integers(0, 10**6, 2000), unit="s")
+    frame = pd.DataFrame({"zone": rng.integers(0, 100, 2000), "day": pd.Timestamp("2024-01-01") + seconds})
+    driver = gbr_dag.ModelDriver({"model_name": "days", "group_by": "zone"})
+    driver.register_attribute("scatter", lambda day: day.std())
+    verification = driver.verify(frame, sample=100)
+    assert verification.equal, str(verification)
+    driver.register_attribute(
+        "scatter", lambda day: day.std() + pd.Timedelta("1s") * int(hasattr(day, "grouping")), replace=True
+    )
+    assert not driver.verify(frame, sample=100).equal
