@@ -207,7 +207,7 @@ def _failed(driver: "ModelDriver") -> str:
     for name in names:
         if name in registry.outputs():
             return registry.yielding(name).label
-        call = name[: -len("()")]  # of several outputs
+        call = name.removesuffix("()")  # of several outputs
         return registry[call].label if call in registry else f"step {name!r}"
     return ""
 

@@ -192,21 +192,8 @@ def verified(
     chosen = groups.sampled(sample, seed, [name for name in frame.columns if name in taken])
     grouped = _GroupedValues(result, groups)
     run = LiteralRun(groups, grouped)
-    records: list[tuple[Any, ...]] = grouped.wrong_keys()
-    precision: dict[str, float] = {}
-    roundings, hints = Roundings(run, precision), {}
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # a mean of nothing, a division by zero: the values tell as much, and the grouped run does not warn either
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for feature in features:
-            own = _precision(feature, frame, grouped, precision)
-            precision.update(dict.fromkeys(feature.outputs, own))
-            for group in chosen:
-                run.call(feature, group)
-                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, own))
-                records += found
-                no_numbers = [record[0] for record in found if np.isnan(record[-1])]
-                hints.update({name: hint for name in no_numbers if (hint := _hint(feature, group, run, grouped))})
+    found, hints, precision = _compared(features, frame, chosen, run, grouped, tolerance)
+    records = [*grouped.wrong_keys(), *found]
     keys = [f"{name} (key)" if name in _FACTS else name for name in by]
     order = {name: place for place, name in enumerate(precision)}
     records.sort(key=lambda record: order.get(record[0], -1))
@@ -221,6 +208,33 @@ def verified(
         places={name: feature.place for feature in features for name in feature.outputs},
         hints=hints,
     )
+
+
+def _compared(
+    features: Sequence[Feature],
+    frame: pd.DataFrame,
+    chosen: Sequence[int],
+    run: LiteralRun,
+    grouped: _GroupedValues,
+    tolerance: float,
+) -> tuple[list[tuple[Any, ...]], dict[str, str], dict[str, float]]:
+    """Records of what differs, hints by output, and the spacing near 1 of the floats of every output."""
+    records: list[tuple[Any, ...]] = []
+    precision: dict[str, float] = {}
+    roundings, hints = Roundings(run, precision), {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # a mean of nothing, a division by zero: the values tell as much, and the grouped run does not warn either
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for feature in features:
+            own = _precision(feature, frame, grouped, precision)
+            precision.update(dict.fromkeys(feature.outputs, own))
+            for group in chosen:
+                run.call(feature, group)
+                found = _records(feature, group, run, grouped, roundings, relative_tolerance(tolerance, own))
+                records += found
+                no_numbers = [record[0] for record in found if np.isnan(record[-1])]
+                hints.update({name: hint for name in no_numbers if (hint := _hint(feature, group, run, grouped))})
+    return records, hints, precision
 
 
 def _precision(feature: Feature, frame: pd.DataFrame, grouped: _GroupedValues, precision: Mapping[str, float]) -> float:
