@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import pandas as pd
 
 from gbr_dag.drivers.metadata import with_metadata
-from gbr_dag.errors import InputError
 from gbr_dag.features.chain import Chain, Demand
-from gbr_dag.frames import column_names, in_kind_of, library_of, rename_way_out, working_frame
+from gbr_dag.frames import column_names, in_kind_of, library_of, working_frame
 
 Frames = tuple[Optional[pd.DataFrame], Optional[pd.DataFrame]]
-
-
-def checked_columns(frame: Any, taken: Iterable[str]) -> None:
-    """Refuse a frame with several columns of a name that is taken.
-
-    Raises
-    ------
-    InputError
-        If there are.
-    """
-    known = list(column_names(frame))
-    for name in taken:
-        if known.count(name) > 1:
-            message = f"frame has several columns {name!r}; {rename_way_out(library_of(frame))}"
-            raise InputError(message)
 
 
 def chain_frame(frame: Any, chain: Chain, demand: Demand) -> pd.DataFrame:

@@ -9,8 +9,9 @@ from typing import Any, Optional, Union
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers.chain_frames import Frames, chain_frame, checked_columns, result_frames
+from gbr_dag.drivers.chain_frames import Frames, chain_frame, result_frames
 from gbr_dag.drivers.feature_groups import grouping_of
+from gbr_dag.drivers.model_frames import checked_columns
 from gbr_dag.features.chain import SEPARATOR, Chain, Demand
 from gbr_dag.features.levels import Level
 from gbr_dag.features.merging import ROWS, FrameRows, column_values, merged_graph, raw

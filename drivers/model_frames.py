@@ -18,6 +18,21 @@ from gbr_dag.graph import Plan
 from gbr_dag.graph.checks import suggestion
 
 
+def checked_columns(frame: Any, taken: Iterable[str]) -> None:
+    """Refuse a frame with several columns of a name that is taken.
+
+    Raises
+    ------
+    InputError
+        If there are.
+    """
+    known = list(column_names(frame))
+    for name in taken:
+        if known.count(name) > 1:
+            message = f"frame has several columns {name!r}; {rename_way_out(library_of(frame))}"
+            raise InputError(message)
+
+
 def taken_frame(frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[str]) -> pd.DataFrame:
     """Columns of a frame that a plan takes, the keys among them, as a frame of pandas with the index of ``frame``.
 
@@ -50,10 +65,7 @@ def taken_frame(frame: Any, plan: Plan, registry: FeatureRegistry, by: Sequence[
         name for name in takers if name in present and any(taker.node in running for taker in takers[name])
     ]  # arguments with a default take a column of their name
     wanted = list(dict.fromkeys((*by, *plan.missing, *optional)))
-    for name in wanted:
-        if known.count(name) > 1:
-            message = f"frame has several columns {name!r}; {rename_way_out(library)}"
-            raise InputError(message)
+    checked_columns(frame, wanted)
     working = working_frame(frame, wanted, keys=by, plain=wanted)
     if library != "pandas":
         return working

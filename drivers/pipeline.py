@@ -9,11 +9,12 @@ from typing import Any, Optional, Union
 import pandas as pd
 
 from gbr_dag.compilation import announced_compilation
-from gbr_dag.drivers.chain_frames import chain_frame, checked_columns, result_frames
+from gbr_dag.drivers.chain_frames import chain_frame, result_frames
 from gbr_dag.drivers.chain_links import checked_links, checked_on
 from gbr_dag.drivers.features import ModelDriver
 from gbr_dag.drivers.fit_links import GroupFit
 from gbr_dag.drivers.merged_pipeline import MergedPipeline
+from gbr_dag.drivers.model_frames import checked_columns
 from gbr_dag.drivers.model_links import ModelLink
 from gbr_dag.errors import InputError, MissingInputError
 from gbr_dag.features.chain import SEPARATOR, Chain, Demand, Link, LinkRun, On

@@ -108,13 +108,6 @@ class SourceText:
             return found[code.co_firstlineno]
         return next(iter(found.values())) if len(found) == 1 else None
 
-    def class_definition(self, name: str) -> Optional[ast.ClassDef]:
-        """The class statement at the top level that binds a name."""
-        for binding in self.bindings.get(name, ()):
-            if isinstance(binding.statement, ast.ClassDef):
-                return binding.statement
-        return None
-
     def enclosing(self, node: ast.AST) -> tuple[ast.AST, ...]:
         """Functions and classes that a def stands in, from the outermost."""
         return self._enclosing[node]
